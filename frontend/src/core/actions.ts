@@ -61,13 +61,13 @@ export class ActionDesk {
   }
 
   async #run(requestId: string, action: ActionData): Promise<void> {
-    const claimed = await this.#submit(requestId, action.action_id, { status: 'claimed', claim: uuid() });
-    if (!claimed) return;
+    const claim = uuid();
+    if (!(await this.#submit(requestId, action.action_id, { status: 'claimed', claim }))) return;
     const reply = await this.#perform(action);
-    if (action.wants === 'result') await this.#submit(requestId, action.action_id, reply);
+    if (action.wants === 'result') await this.#submit(requestId, action.action_id, { ...reply, claim });
   }
 
-  async #perform(action: ActionData): Promise<ActionReply> {
+  async #perform(action: ActionData): Promise<{ status: 'ok' | 'error'; value?: unknown }> {
     try {
       const value = await this.#handlerOf(action.name)?.(action.args, action);
       return value === undefined ? { status: 'ok' } : { status: 'ok', value };

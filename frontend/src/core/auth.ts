@@ -1,5 +1,5 @@
-import { AssistantError, cancelledError, networkError, timeoutError } from './errors.ts';
-import { type Clock, linkedController } from './runtime.ts';
+import { AssistantError, networkError, timeoutError } from './errors.ts';
+import { type Clock, unlessAborted } from './runtime.ts';
 
 /** Why a token is wanted: for the first call, because one was refused, or because it is about to end. */
 export type TokenReason = 'first' | 'rejected' | 'expired';
@@ -47,15 +47,15 @@ export class Credentials {
     this.#flight ??= this.#fetch(why).finally(() => {
       this.#flight = null;
     });
-    return unlessAborted(this.#flight, signal);
+    return unlessAborted(this.#flight, signal, 'request');
   }
 
   async #fetch(why: TokenReason): Promise<boolean> {
-    const deadline = linkedController(undefined);
+    const deadline = new AbortController();
     const stop = this.clock.after(this.limit, () => deadline.abort(timeoutError('request')));
     try {
       const source = this.provider ? ask(this.provider, why, deadline.signal) : this.guest(deadline.signal);
-      this.#token = await unlessAborted(source, deadline.signal);
+      this.#token = await unlessAborted(source, deadline.signal, 'request');
       this.#asked = true;
       // A page signed in by cookie has no token to show for it, yet its cookie may be new.
       return this.provider !== undefined || this.#token !== null;
@@ -75,14 +75,4 @@ async function ask(provider: TokenProvider, why: TokenReason, signal: AbortSigna
     const facts = { kind: 'auth', code: 'unauthorized', stage: 'request', cause } as const;
     throw new AssistantError('The access token could not be obtained.', facts);
   }
-}
-
-/** The promise, or the signal's reason if that comes first. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason ?? cancelledError('request'));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -2,7 +2,7 @@ import { AssistantError, cancelledError } from './errors.ts';
 import { Http } from './http.ts';
 import { type ClientOptions, connectTimeout, httpOptions, retryPolicy } from './options.ts';
 import { DEFAULT_RETRY, isTransient, retryDelay } from './retry.ts';
-import { createRuntime, type Runtime, sleep } from './runtime.ts';
+import { createPause, createRuntime, type Runtime } from './runtime.ts';
 import { type AssistantStream, type Origin, Stream, type StreamOptions, type StreamParts } from './stream.ts';
 import { createTracer } from './trace.ts';
 import type { Accepted, ActionReply, AssistantRequest, RequestRecord } from './types.ts';
@@ -184,6 +184,8 @@ export function createAssistantClient(options: ClientOptions = {}): AssistantCli
   };
 }
 
+const NEVER = new AbortController().signal;
+
 /** Runs a call that is safe to repeat until it is answered, or has failed often enough. */
 async function insist<T>(runtime: Runtime, run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (let failures = 1; ; failures += 1) {
@@ -192,7 +194,7 @@ async function insist<T>(runtime: Runtime, run: () => Promise<T>, signal?: Abort
     } catch (error) {
       if (!(error instanceof AssistantError) || !isTransient(error) || failures >= INSIST) throw error;
       const facts = { failures, base: INSIST_BASE, retryAfter: error.retryAfter, random: runtime.random };
-      await sleep(runtime.clock, retryDelay(DEFAULT_RETRY, facts), signal);
+      await createPause(runtime.clock, retryDelay(DEFAULT_RETRY, facts), signal ?? NEVER, 'request').done;
     }
   }
 }

@@ -1,8 +1,8 @@
 import { decodeEvent, isTerminal, toEvent } from './decode.ts';
-import { AssistantError, lostError, networkError, protocolError, timeoutError } from './errors.ts';
+import { AssistantError, lostError, networkError, protocolError, reasonOf, timeoutError } from './errors.ts';
 import type { Http } from './http.ts';
 import { DEFAULT_BASE, isHopeless, isTransient, type RetryPolicy, retryDelay } from './retry.ts';
-import { linkedController, type Runtime, type Stop } from './runtime.ts';
+import { createPause, linkedController, type Runtime, type Stop } from './runtime.ts';
 import { createFrameDecoder, type Frame, readBytes } from './sse.ts';
 import type { Tracer } from './trace.ts';
 import type { AssistantEvent, ErrorData, PollPage, RequestRecord } from './types.ts';
@@ -77,15 +77,16 @@ export class Connection {
   async #round(): Promise<void> {
     this.#openedAt = null;
     this.#sawEvent = false;
+    let planned: Planned | null = null;
     try {
-      if (this.#stalls >= STALLS_BEFORE_POLLING) return await this.#poll();
-      const planned = await this.#stream();
-      if (planned) await this.#comeBack(planned);
+      if (this.#stalls >= STALLS_BEFORE_POLLING) await this.#poll();
+      else planned = await this.#stream();
     } catch (error) {
-      this.signal.throwIfAborted();
+      if (this.signal.aborted) throw reasonOf(this.signal, 'stream');
       if (!(error instanceof AssistantError) || !isTransient(error)) throw error;
       await this.#backOff(error);
     }
+    if (planned) await this.#comeBack(planned);
   }
 
   async #stream(): Promise<Planned | null> {
@@ -217,21 +218,9 @@ export class Connection {
   }
 
   #wait(ms: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.signal.aborted) return reject(this.signal.reason);
-      const end = () => {
-        stopTimer();
-        this.signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      const onAbort = () => {
-        stopTimer();
-        reject(this.signal.reason);
-      };
-      const stopTimer = this.parts.runtime.clock.after(ms, end);
-      this.signal.addEventListener('abort', onAbort, { once: true });
-      this.#endWait = end;
-    });
+    const pause = createPause(this.parts.runtime.clock, ms, this.signal, 'stream');
+    this.#endWait = pause.end;
+    return pause.done;
   }
 
   #report(state: ConnectionState, retryAt: number | null = null): void {

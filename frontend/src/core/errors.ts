@@ -202,6 +202,11 @@ export function cancelledError(stage: Stage, code: 'cancelled' | 'detached' = 'c
   return new AssistantError(message, { kind: 'cancelled', code, stage, retryable: true });
 }
 
+/** What an abort is called: our own reasons are errors already, a caller's signal means "cancelled". */
+export function reasonOf(signal: AbortSignal, stage: Stage): AssistantError {
+  return signal.reason instanceof AssistantError ? signal.reason : cancelledError(stage);
+}
+
 /** Seconds of a Retry-After header, which is a number or an HTTP date. */
 export function retryAfterOf(header: string | null, now: number = Date.now()): number | undefined {
   if (header === null || header.trim() === '') return undefined;

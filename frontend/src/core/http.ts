@@ -1,15 +1,14 @@
 import { Credentials, type TokenProvider } from './auth.ts';
 import {
-  AssistantError,
-  cancelledError,
   errorOfResponse,
   isRecord,
   networkError,
   protocolError,
+  reasonOf,
   type Stage,
   timeoutError,
 } from './errors.ts';
-import { linkedController, type Runtime } from './runtime.ts';
+import { linkedController, type Runtime, unlessAborted } from './runtime.ts';
 import type { Tracer } from './trace.ts';
 
 export interface HttpOptions {
@@ -121,7 +120,7 @@ export class Http {
 
   async #body(response: Response, stage: Stage, signal: AbortSignal): Promise<unknown> {
     try {
-      const text = await response.text();
+      const text = await unlessAborted(response.text(), signal, stage);
       return text === '' ? null : JSON.parse(text);
     } catch (cause) {
       if (signal.aborted) throw reasonOf(signal, stage);
@@ -139,11 +138,6 @@ export class Http {
     if (!response.ok) throw errorOfResponse(response, body, 'request');
     return isRecord(body) && typeof body.access_token === 'string' ? body.access_token : null;
   }
-}
-
-/** What an abort is called: our own reasons are errors already, a caller's signal means "cancelled". */
-function reasonOf(signal: AbortSignal, stage: Stage): AssistantError {
-  return signal.reason instanceof AssistantError ? signal.reason : cancelledError(stage);
 }
 
 function cursorOf(call: Call): { cursor?: string } {

@@ -1,4 +1,5 @@
 import { type AssistantError, errorOfEvent } from './errors.ts';
+import { isTransient } from './retry.ts';
 import type { StreamStatus } from './stream.ts';
 import { appendChunk } from './transcript.ts';
 import type {
@@ -143,14 +144,14 @@ function onConnection(answer: Answer, { state, tries, retryAt }: StreamStatus): 
   return answer.state === 'reconnecting' ? { ...answer, tries, retryAt: null } : answer;
 }
 
-/** Only a lost connection comes back; every other end is one. */
 function reconnect(answer: Answer): Answer {
   if (!canReconnect(answer)) return answer;
   return { ...answer, state: 'reconnecting', error: null };
 }
 
+/** True when only the connection was lost: the run may well go on without us. */
 export function canReconnect(answer: Answer): boolean {
-  return answer.state === 'error' && answer.requestId !== null && answer.error?.kind === 'network';
+  return answer.state === 'error' && answer.requestId !== null && answer.error !== null && isTransient(answer.error);
 }
 
 /** The log comes again from its start. Which actions ran is not part of the log, and is not forgotten. */

@@ -1,3 +1,4 @@
+import { reasonOf, type Stage } from './errors.ts';
 import { uuid } from './ids.ts';
 import { browserWake, type Wake } from './wake.ts';
 
@@ -40,20 +41,24 @@ export function createRuntime(given: Partial<Runtime> = {}): Runtime {
   };
 }
 
-/** Waits; rejects at once with the signal's reason when it is aborted. */
-export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+/** The promise, or the signal's reason if that comes first. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal, stage: Stage): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const stop = clock.after(ms, () => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve();
-    });
-    const onAbort = () => {
-      stop();
-      reject(signal?.reason);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const onAbort = () => reject(reasonOf(signal, stage));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
+}
+
+/** A wait that can be ended early; rejects when the signal is aborted. */
+export function createPause(clock: Clock, ms: number, signal: AbortSignal, stage: Stage) {
+  let end: Stop = () => {};
+  const over = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const stop = clock.after(ms, end);
+  return { end, done: unlessAborted(over, signal, stage).finally(stop) };
 }
 
 /** A controller that is aborted with its parent, and lets go of the parent when released. */

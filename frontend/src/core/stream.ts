@@ -138,7 +138,8 @@ export class Stream implements AssistantStream, Sink {
   accept(event: AssistantEvent): void {
     if (this.#isOver) return;
     if (event.id !== null) {
-      if (!isAfter(event.id, this.cursor)) return;
+      // A terminal event is never a repeat: having seen it, the stream would be over.
+      if (!isAfter(event.id, this.cursor) && !isTerminal(event)) return;
       this.cursor = event.id;
     }
     if (event.event === 'notice' && event.data.state === 'reset') this.#reset();

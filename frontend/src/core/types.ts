@@ -179,9 +179,7 @@ export interface PollPage {
   closed: boolean;
 }
 
-/** What the page answers to an action. */
+/** What the page answers to an action. An answer names the claim it was run under; an approval has none. */
 export type ActionReply =
   | { status: 'claimed'; claim: string }
-  | { status: 'ok'; value?: unknown }
-  | { status: 'error'; value?: unknown }
-  | { status: 'denied'; value?: unknown };
+  | { status: 'ok' | 'error' | 'denied'; value?: unknown; claim?: string };
