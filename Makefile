@@ -1,0 +1,51 @@
+# Each target says what it does: make help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fast bench lock clean
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+run: $(VENV)/.run ## start the server with the built-in demo; HOST, PORT, WORKERS and all settings are honoured
+	@ASSISTANT_GREETING=1 ASSISTANT_GUESTS=$${ASSISTANT_GUESTS:-1} exec $(BIN)/gunicorn wsgi:app
+
+test: $(VENV)/.dev ## check and test everything
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -q
+
+check: $(VENV)/.dev ## lint, types, imports
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy --no-error-summary && $(BIN)/lint-imports > .lint-imports.log || { cat .lint-imports.log; exit 1; }
+
+fast: $(VENV)/.dev ## the tests that start no server
+	@$(BIN)/python -m pytest -q -m "not system"
+
+bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 when a budget is missed
+	@$(BIN)/python bench/load.py
+
+lock: $(VENV)/.dev ## compile the requirements anew from pyproject.toml
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra openai --extra anthropic pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra openai --extra anthropic --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .lint-imports.log
+
+# A stamp for each set of requirements: a second run starts at once.
+$(VENV)/.python:
+	@command -v $(PYTHON) > /dev/null || { echo "make: $(PYTHON) not found; set PYTHON=... to Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: requirements.txt | $(VENV)/.python
+	@echo "installing the server's requirements ..."
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt | $(VENV)/.python
+	@echo "installing the requirements for tests ..."
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,86 @@
+"""create_app(): the stand-alone server."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from .cli import commands
+from .config import ConfigError
+from .extension import SECRET_BYTES, Assistant
+from .observability import logs
+from .web import blueprint, problems
+
+# Environment names that go into the Flask config for the extensions that read it.
+_PASSED = ("JWT_", "RATELIMIT_", "SECRET_KEY")
+
+
+def create_app(
+    config: Mapping[str, Any] | None = None, *, assistant: Assistant | None = None, instance_path: str | None = None
+) -> Flask:
+    """A Flask app with the assistant at ASSISTANT_URL_PREFIX and health at the root.
+
+    Settings: environment, then `config`, then instance/config.py, then defaults. Raises ConfigError.
+    """
+    app = Flask("assistant", instance_path=instance_path or str(Path.cwd() / "instance"), static_folder=None)
+    app.config.from_pyfile(str(Path(app.instance_path) / "config.py"), silent=True)
+    app.config.update(config or {})
+    app.config.update(_from_environment())
+    app.config["ASSISTANT_STANDALONE"] = True
+    assistant = assistant or Assistant()
+    if assistant.identify is None:
+        _ensure_secret(app)
+    logs.configure()
+    assistant.init_app(app)
+    for rule, method, view, _ in blueprint.OPS_ROUTES:
+        blueprint.add_route(app, rule, method, view)
+    app.register_error_handler(HTTPException, problems.from_http)
+    app.after_request(_hardened)
+    app.cli.add_command(commands)
+    proxies = app.extensions["assistant"].settings.proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=proxies)  # type: ignore[method-assign]
+    return app
+
+
+def _from_environment() -> dict[str, Any]:
+    return {name: _parsed(value) for name, value in os.environ.items() if name.startswith(_PASSED)}
+
+
+def _parsed(value: str) -> Any:
+    """Numbers, flags and lists as JSON; everything else is text."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _ensure_secret(app: Flask) -> None:
+    """A secret of this host when the team has set none: in instance/secret, readable by the owner alone."""
+    if app.config.get("JWT_SECRET_KEY") or app.config.get("JWT_PUBLIC_KEY") or app.secret_key:
+        return
+    path = Path(app.instance_path) / "secret"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(SECRET_BYTES))
+    app.config["JWT_SECRET_KEY"] = path.read_text().strip()
+    if not app.config["JWT_SECRET_KEY"]:
+        raise ConfigError(f"{path} is empty; remove it and start again")
+
+
+def _hardened(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return blueprint.mark(response)

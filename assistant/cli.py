@@ -1,0 +1,23 @@
+"""`flask assistant ...`: commands for development and scripts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+from flask.cli import AppGroup
+from flask_jwt_extended import create_access_token
+
+commands = AppGroup("assistant", help="Work with the assistant server.")
+
+
+@commands.command()
+@click.argument("user")
+@click.option(
+    "--minutes", default=60.0, show_default=True, type=click.FloatRange(min=0.02), help="How long it is valid."
+)
+def token(user: str, minutes: float) -> None:
+    """Print an access token for USER, for development and scripts."""
+    if not 0 < len(user) <= 255 or not user.isprintable():
+        raise click.BadParameter("a user id has 1 to 255 printable characters", param_hint="USER")
+    click.echo(create_access_token(user, expires_delta=timedelta(minutes=minutes)))

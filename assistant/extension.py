@@ -1,0 +1,213 @@
+"""Assistant: the Flask extension, and the only place where the parts are wired together."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import uuid
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from flask import Flask
+from flask_jwt_extended import JWTManager
+from pydantic import BaseModel
+
+from . import handlers, providers
+from .actions import ActionSpec, Wants
+from .catalog import Catalog, Handler, History, Mode, SystemText
+from .clock import Clock
+from .config import ConfigError, Settings
+from .janitor import Janitor
+from .observability import logs
+from .protocols import LLMProvider, RequestRegistry
+from .providers import demo
+from .registry.memory import MemoryRegistry
+from .runner import TaskRunner
+from .service import AssistantService
+from .viewer import Viewers
+from .web import blueprint
+from .web.auth import Authenticator, Identify
+from .web.limits import Limits
+from .web.state import EXTENSION, WebState
+
+log = logging.getLogger("assistant")
+
+M = TypeVar("M", bound=type[BaseModel])
+
+# Shortest secret for HS256: as long as its hash (RFC 7518, section 3.2); bytes.
+SECRET_BYTES = 32
+
+# The installations of this process, so that the server's hooks can drain them all.
+_installed: WeakSet[WebState] = WeakSet()
+
+
+class Assistant:
+    """What a team builds its assistant with: modes, actions, system texts, a history hook, a provider.
+
+    `identify` returns the user's id, or None for nobody, in place of JWT. `provider` replaces ASSISTANT_PROVIDER.
+    One Assistant may serve several apps; they share what is registered here and nothing else.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        identify: Identify | None = None,
+        provider: LLMProvider | None = None,
+        registry: RequestRegistry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.catalog = Catalog()
+        self.identify = identify
+        self.provider = provider
+        self._registry = registry
+        self._clock = clock or Clock()
+        handlers.register(self.catalog)
+        if app is not None:
+            self.init_app(app)
+
+    # --- what a team registers ---
+    def handler(
+        self, mode: str, *, context: type[BaseModel] | None = None, safe_to_retry: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """Registers a generator function as the handler of a mode; it replaces a built-in one of that name.
+
+        `context` is a pydantic model that the request's context must fit (400 otherwise). `safe_to_retry` says that the
+        handler may run twice when its worker is lost.
+        """
+
+        def register(function: Handler) -> Handler:
+            if not inspect.isgeneratorfunction(inspect.unwrap(function)):
+                raise TypeError(f"the handler of mode {mode!r} must be a generator function: it yields events")
+            self.catalog.add_mode(Mode(mode, function, context, safe_to_retry))
+            return function
+
+        return register
+
+    def action(self, name: str, *, wants: Wants = "nothing", result: Any = None) -> Callable[[M], M]:
+        """Registers a pydantic model as the arguments of an action. `wants` says what a handler gets back: nothing, the
+        page's result, or the user's approval; `result` is the type that a result must fit (422 otherwise)."""
+
+        def register(model: M) -> M:
+            description = inspect.cleandoc(model.__doc__ or "")
+            self.catalog.add_action(ActionSpec(name, model, wants, result, description))
+            return model
+
+        return register
+
+    def system(self, mode: str) -> Callable[[SystemText], SystemText]:
+        """Registers the system text of a mode: a function of the run that returns it."""
+
+        def register(function: SystemText) -> SystemText:
+            self.catalog.system[mode] = function
+            return function
+
+        return register
+
+    def history(self, function: History) -> History:
+        """Registers where earlier turns come from: a function of the run that returns (role, content) pairs, mappings
+        or objects, oldest first. It replaces what the client sends in `context.history`."""
+        self.catalog.history = function
+        return function
+
+    # --- wiring ---
+    def init_app(self, app: Flask) -> None:
+        """Adds the routes to an app. Raises ConfigError, in one line, when it cannot work."""
+        require_patched(app)
+        settings = Settings.load(app.config, os.environ)
+        check(settings)
+        if self.identify is None:
+            _ensure_jwt(app, settings)
+        llm = self.provider or providers.build(settings)
+        if isinstance(llm, demo.DemoProvider) and demo.SUGGEST.name not in self.catalog.actions:
+            self.catalog.add_action(demo.SUGGEST)
+        web = self._wire(app, settings, llm)
+        app.extensions[EXTENSION] = web
+        _installed.add(web)
+        routes = blueprint.build(settings, web.limits, ops_at_root=bool(app.config.get("ASSISTANT_STANDALONE")))
+        if (csrf := app.extensions.get("csrf")) is not None:  # its job is done by the Origin check
+            csrf.exempt(routes)
+        app.register_blueprint(routes)
+        logs.listen(app)
+
+    def _wire(self, app: Flask, settings: Settings, llm: LLMProvider) -> WebState:
+        registry = self._registry or MemoryRegistry(settings, self._clock)
+        viewers = Viewers(settings.max_streams)
+        runner = TaskRunner(
+            registry, self.catalog, llm, settings, clock=self._clock, sender=app, context=app.app_context
+        )
+        service = AssistantService(registry, runner, viewers, self.catalog, settings, clock=self._clock, sender=app)
+        janitor = Janitor(
+            registry,
+            viewers,
+            settings,
+            overrun=runner.overrun,
+            abandon=runner.abandon,
+            extra=(service.drain_step,),
+            clock=self._clock,
+            sender=app,
+        )
+        return WebState(
+            service=service,
+            catalog=self.catalog,
+            settings=settings,
+            janitor=janitor,
+            auth=Authenticator(app, settings, self.identify),
+            limits=Limits(app, settings),
+            instance=uuid.uuid4().hex[:12],
+            sender=app,
+        )
+
+
+def installed() -> list[WebState]:
+    """The installations of this process that are still alive."""
+    return list(_installed)
+
+
+def require_patched(app: Flask) -> None:
+    """Raises ConfigError when threads are native: then a greenlet would never get its turn, or freeze the process."""
+    from gevent import monkey
+
+    if not monkey.is_module_patched("threading") and not app.config.get("ASSISTANT_UNPATCHED"):
+        raise ConfigError(
+            "gevent has not patched this process: make `from gevent import monkey; monkey.patch_all()` the first line "
+            "of wsgi.py, and serve with gunicorn's gevent worker"
+        )
+
+
+def check(settings: Settings) -> None:
+    """Raises ConfigError for settings that each may stand, but not together."""
+    if not settings.registry.startswith("memory:"):
+        raise ConfigError(f"ASSISTANT_REGISTRY={settings.registry!r} is not supported; use memory://")
+    if "*" in settings.origins:
+        raise ConfigError("ASSISTANT_ORIGINS must name each origin: logins travel with the requests")
+    if settings.url_prefix and not settings.url_prefix.startswith("/"):
+        raise ConfigError("ASSISTANT_URL_PREFIX begins with /")
+
+
+def _ensure_jwt(app: Flask, settings: Settings) -> None:
+    """A JWTManager of our own only where the app has none: a second one would replace the app's answers."""
+    if "flask-jwt-extended" not in app.extensions:
+        app.config.setdefault("JWT_DECODE_LEEWAY", 10)
+        JWTManager(app)
+    algorithm = str(app.config["JWT_ALGORITHM"])
+    if algorithm.startswith("HS"):
+        secret = app.config.get("JWT_SECRET_KEY") or app.secret_key or b""
+        if len(secret.encode() if isinstance(secret, str) else secret) < SECRET_BYTES:
+            raise ConfigError(
+                f"JWT_SECRET_KEY needs at least {SECRET_BYTES} bytes: python -c 'import secrets; print(secrets.token_hex())'"
+            )
+    elif not app.config.get("JWT_PUBLIC_KEY") and not _own_key_loader(app):
+        raise ConfigError(f"JWT_ALGORITHM={algorithm} needs JWT_PUBLIC_KEY")
+    elif settings.guests and not app.config.get("JWT_PRIVATE_KEY"):
+        raise ConfigError(
+            f"ASSISTANT_GUESTS with JWT_ALGORITHM={algorithm} needs JWT_PRIVATE_KEY to sign guests' tokens"
+        )
+
+
+def _own_key_loader(app: Flask) -> bool:
+    """Whether the app looks keys up by itself, as rotating ones need."""
+    manager: Any = app.extensions["flask-jwt-extended"]
+    return str(manager._decode_key_callback.__module__) != "flask_jwt_extended.default_callbacks"

@@ -1,0 +1,137 @@
+"""Settings and hooks for gunicorn: `gunicorn wsgi:app` here, `gunicorn -c python:assistant.gunicorn wsgi:app` elsewhere."""
+
+from gevent import monkey
+
+monkey.patch_all()  # the first thing in the master too: nothing imported later holds a native lock
+
+import os  # noqa: E402
+import resource  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from typing import Any  # noqa: E402
+
+import gevent  # noqa: E402
+
+# Exit code for a configuration that cannot work (EX_CONFIG, sysexits.h).
+_EX_CONFIG = 78
+# How long an exiting worker waits for receivers of the last `processing_finished`; seconds.
+_LAST_WORDS = 2.0
+# How often a worker looks whether it should drain for a reason that sends no signal (max_requests); seconds.
+_LOOK = 0.5
+
+_streams = int(os.environ.get("ASSISTANT_MAX_STREAMS") or 1000)
+
+bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
+worker_class = "gevent"
+# Memory belongs to one process; see on_starting.
+workers = int(os.environ.get("WORKERS") or 1)
+# The app has the real caps and answers 503; this one only hangs, and idle keep-alive connections count.
+worker_connections = 2 * _streams + 200
+# New connections that may wait while the loop is busy: a reconnect storm of every stream at once fits.
+backlog = 2048
+# Also the time a client has for its headers; 0 would mean none.
+keepalive = 5
+# The master kills a worker whose loop stands still this long.
+timeout = 30
+# Streams run to their end while the server stops; the app ends the rest 5 s earlier by itself.
+graceful_timeout = 60
+# Recycling a worker cuts nothing, but a memory registry goes with it.
+max_requests = 0
+# gevent must patch before the app is imported, in each worker.
+preload_app = False
+# X-Forwarded-* is believed only from this host; ASSISTANT_PROXIES says how many hops count.
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
+# No file beside the process that somebody could steer it by.
+control_socket_disable = True
+# The app writes its own line per request and stream.
+accesslog = None
+
+
+def on_starting(server: Any) -> None:
+    """Refuses several workers over a registry that lives in one: three of four GETs would be 404."""
+    _raise_descriptor_limit()
+    registry = os.environ.get("ASSISTANT_REGISTRY") or "memory://"
+    if server.cfg.workers > 1 and registry.startswith("memory:"):
+        server.log.error(
+            "%s workers cannot share ASSISTANT_REGISTRY=memory://; set WORKERS=1 (one gevent worker carries 1,000 streams)",
+            server.cfg.workers,
+        )
+        sys.exit(_EX_CONFIG)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Starts the janitor and arranges the drain: gunicorn itself gives an app no word of a stop."""
+    _raise_descriptor_limit()
+    for web in _installed():
+        web.janitor.ensure()
+    graceful: Any = signal.getsignal(signal.SIGTERM)
+
+    def on_term(number: int, frame: Any) -> None:
+        graceful(number, frame)
+        gevent.spawn(_drain)
+
+    signal.signal(signal.SIGTERM, on_term)
+    gevent.spawn(_drain_when, lambda: not worker.alive)
+    if worker.age == 1:
+        _greet(worker.cfg.address[0])
+
+
+def worker_int(_: Any) -> None:
+    """On SIGINT or SIGQUIT there is a tenth of a second left: every request gets its last event now."""
+    for web in _installed():
+        web.service.stop_all("draining")
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Waits, with a bound, for what requests do after their last event: receivers may be saving the answer."""
+    with gevent.Timeout(_LAST_WORDS, False):
+        while not all(web.service.idle for web in _installed()):
+            gevent.sleep(0.05)
+
+
+def _greet(address: Any) -> None:
+    """Says where the server listens and what to try, when a person is looking."""
+    if not os.environ.get("ASSISTANT_GREETING") or not isinstance(address, tuple):
+        return
+    host, port = address[0], address[1]
+    prefix = os.environ.get("ASSISTANT_URL_PREFIX") or "/assistant"
+    here = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    print(_GREETING.format(base=f"http://{here}:{port}{prefix}"), flush=True)
+
+
+def _drain_when(over: Callable[[], bool]) -> None:
+    while not over():
+        gevent.sleep(_LOOK)
+    _drain()
+
+
+def _drain() -> None:
+    for web in _installed():
+        web.service.drain()
+
+
+def _installed() -> list[Any]:
+    # imported late: this file is read before the worker class has set the process up
+    from assistant.extension import installed
+
+    return installed()
+
+
+def _raise_descriptor_limit() -> None:
+    """A stream is a descriptor: the soft limit of 1,024 would be the cap otherwise."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+_GREETING = """
+Assistant is listening at {base}
+
+1. a guest's token
+   TOKEN=$(curl -s -X POST {base}/session | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+2. a request
+   ID=$(curl -s {base}/request -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+        -d '{{"prompt": "What is this server?", "mode": "chat"}}' | sed 's/.*"request_id":"\\([^"]*\\)".*/\\1/')
+3. its stream
+   curl -N {base}/stream/$ID -H "Authorization: Bearer $TOKEN"
+"""

@@ -1,0 +1,111 @@
+"""Janitor: one greenlet a process that, each second, ends what is overdue and frees what is over.
+
+Each duty is guarded on its own: one that fails is logged and tried again in a second, and the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from .clock import Clock
+from .config import Settings
+from .errors import NotFound
+from .protocols import RequestRegistry
+from .signals import emit, requests_removed
+from .viewer import Viewers
+
+log = logging.getLogger("assistant.janitor")
+
+# Time between two rounds; seconds. Every bound of the protocol is met "plus one round".
+TICK = 1.0
+
+
+class Janitor:
+    """`overrun` names requests that ignore their stop, `abandon` ends one of them (see TaskRunner); `extra` duties run
+    in the same rounds."""
+
+    def __init__(
+        self,
+        registry: RequestRegistry,
+        viewers: Viewers,
+        settings: Settings,
+        *,
+        overrun: Callable[[], list[str]],
+        abandon: Callable[[str], None],
+        extra: tuple[Callable[[], None], ...] = (),
+        clock: Clock | None = None,
+        sender: Any = None,
+    ) -> None:
+        self._registry = registry
+        self._viewers = viewers
+        self._settings = settings
+        self._overrun = overrun
+        self._abandon = abandon
+        self._clock = clock or Clock()
+        self._sender = sender
+        self._duties = (self.end_overdue, self.end_overrun, self.tend_viewers, self.remove_expired, *extra)
+        self._pid = 0
+        self._greenlet: gevent.Greenlet | None = None
+
+    def ensure(self) -> None:
+        """Runs in this process, also after a fork; called lazily, never at import."""
+        if self._pid != os.getpid() or self._greenlet is None or self._greenlet.dead:
+            self._pid = os.getpid()
+            self._greenlet = gevent.spawn(self._loop)
+
+    def close(self) -> None:
+        if self._greenlet is not None and self._pid == os.getpid():
+            self._greenlet.kill()
+        self._greenlet = None
+
+    def round(self) -> None:
+        """All duties once."""
+        for duty in self._duties:
+            try:
+                duty()
+            except Exception:
+                log.exception("the janitor's duty %s failed", duty.__name__)
+
+    def end_overdue(self) -> None:
+        """Stops every request that is past one of its clocks."""
+        for overdue in self._registry.overdue():
+            try:
+                self._registry.stop(overdue.request_id, overdue.code)
+            except NotFound:
+                continue
+
+    def end_overrun(self) -> None:
+        """Finishes requests whose handlers ignore their stop."""
+        for request_id in self._overrun():
+            log.warning("a handler ignored its stop; it was ended", extra={"request_id": request_id})
+            self._abandon(request_id)
+
+    def tend_viewers(self) -> None:
+        """Cuts connections that take no bytes, ends those whose token is over, and breaks long silences."""
+        now = self._clock.monotonic()
+        for viewer in self._viewers:
+            if viewer.writing_since is not None:
+                if now - viewer.writing_since >= self._settings.stall_timeout:
+                    viewer.end_reason = "stalled"
+                    viewer.cut()
+            elif viewer.token_ends is not None and now >= viewer.token_ends:
+                viewer.close_with("closing", "auth_expired")
+            elif now - viewer.last_write >= self._settings.heartbeat - TICK:
+                viewer.beat()
+
+    def remove_expired(self) -> None:
+        """Drops logs after their retention, says which, and counts them in one log line."""
+        removed = self._registry.sweep()
+        if removed:
+            emit(requests_removed, self._sender, removed=list(removed), reasons=Counter(one.reason for one in removed))
+
+    def _loop(self) -> None:
+        while True:
+            gevent.sleep(TICK)
+            self.round()

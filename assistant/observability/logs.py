@@ -1,0 +1,147 @@
+"""Log lines: one JSON object a line, fed by the signals; never a prompt, an answer, a token or a key."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from blinker import NamedSignal
+
+from ..events import clean_text
+from ..signals import (
+    event_published,
+    processing_finished,
+    processing_started,
+    request_accepted,
+    request_rejected,
+    requests_removed,
+    stream_closed,
+    stream_opened,
+)
+
+log = logging.getLogger("assistant.events")
+
+# Where a record carries the fields of its line.
+FIELDS = "assistant_fields"
+
+
+class JsonFormatter(logging.Formatter):
+    """One line a record, whatever the values hold: JSON escapes line breaks and control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": clean_text(record.getMessage()),
+            "logger": record.name,
+            "worker": record.process,
+        }
+        line |= getattr(record, FIELDS, {})
+        if hasattr(record, "request_id"):
+            line["request_id"] = record.request_id
+        if record.exc_info:
+            line["exception"] = clean_text(self.formatException(record.exc_info))
+        return orjson.dumps(line, default=str).decode()
+
+
+def configure(level: int = logging.INFO) -> None:
+    """Sends the lines of this package to standard error, once; a host app that has handlers of its own keeps them."""
+    logger = logging.getLogger("assistant")
+    if logger.handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+def listen(app: Any) -> None:
+    """Writes a line for each milestone of the requests of `app`."""
+    lines = Lines(app)
+    receivers: dict[NamedSignal, Callable[..., None]] = {
+        request_accepted: lines.accepted,
+        request_rejected: lines.rejected,
+        processing_started: lines.started,
+        event_published: lines.published,
+        processing_finished: lines.finished,
+        stream_opened: lines.opened,
+        stream_closed: lines.closed,
+        requests_removed: lines.removed,
+    }
+    for signal, receiver in receivers.items():
+        signal.connect(receiver, sender=app)
+    app.extensions["assistant-logs"] = lines  # signals hold their receivers weakly
+
+
+class Lines:
+    """The receivers of one app."""
+
+    def __init__(self, app: Any) -> None:
+        key = app.config.get("JWT_SECRET_KEY") or app.secret_key or b""
+        self._key = hashlib.sha256(key.encode() if isinstance(key, str) else key).digest()
+
+    def accepted(self, _: Any, *, ctx: Any, removed: int) -> None:
+        self._line("request.created", ctx, bytes=ctx.size, prompt_chars=len(ctx.prompt), hidden_removed=removed)
+
+    def rejected(self, _: Any, *, user_id: str | None, mode: str | None, code: str) -> None:
+        write("request.rejected", user_hash=user_id and self._hash(user_id), mode=mode, code=code)
+
+    def started(self, _: Any, *, ctx: Any) -> None:
+        self._line("request.started", ctx)
+
+    def published(self, _: Any, *, ctx: Any, event: Any, event_id: str) -> None:
+        data = event.data
+        if event.name == "stage":
+            self._line("request.stage", ctx, event_id=event_id, stage=data["stage"], state=data["state"])
+        elif event.name == "action":
+            self._line("request.action", ctx, event_id=event_id, action=data["name"], phase=data["phase"])
+
+    def finished(self, _: Any, *, ctx: Any, run: Any, result: Any, event: Any, usage: Any) -> None:
+        failed = event.name == "error"
+        self._line(
+            "request.failed" if failed else "request.completed",
+            ctx,
+            outcome=result["code"] if failed else result["outcome"],
+            model=run.model or None,
+            ttfc=usage.first_chunk,
+            duration=usage.duration,
+            events=usage.events,
+            chunks=usage.chunks,
+            bytes=usage.bytes,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+        )
+
+    def opened(self, _: Any, *, ctx: Any, cursor: str) -> None:
+        self._line("stream.opened" if cursor == "0-0" else "stream.resumed", ctx, cursor=cursor)
+
+    def closed(self, _: Any, *, ctx: Any, reason: str, cursor: str, **facts: Any) -> None:
+        self._line("stream.closed", ctx, end_reason=reason, cursor=cursor, **facts)
+
+    def removed(self, _: Any, *, removed: Any, reasons: Any) -> None:
+        write("cleanup", removed=len(removed), **reasons)
+
+    def _line(self, event: str, ctx: Any, **fields: Any) -> None:
+        write(
+            event,
+            request_id=ctx.request_id,
+            user_hash=self._hash(ctx.user_id),
+            mode=ctx.mode,
+            attempt=ctx.attempt,
+            **fields,
+        )
+
+    def _hash(self, user_id: str) -> str:
+        """The same user, the same hash, on every worker of this deployment; nobody can guess back."""
+        return hashlib.blake2b(user_id.encode(), key=self._key, digest_size=6).hexdigest()
+
+
+def write(event: str, **fields: Any) -> None:
+    """One line with the fields that have a value."""
+    if log.isEnabledFor(logging.INFO):
+        log.info(event, extra={FIELDS: {name: value for name, value in fields.items() if value is not None}})

@@ -1,0 +1,385 @@
+"""MemoryRegistry: the thread-safe registry of one worker process, a dict behind one lock.
+
+Its lock is never held while anything waits or while a callback runs. It belongs to one process: with several workers
+a GET would reach a process that does not know the id, so the wiring refuses that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from .. import sse
+from ..actions import ActionState, Verdict
+from ..clock import Clock
+from ..config import Settings
+from ..errors import Gone, IdempotencyMismatch, NotFound, ServerFull, TooManyActive, TooManyViewers
+from ..events import Event, status
+from ..models import ActionReply, Cursor, RequestContext, Status
+from ..protocols import Batch, Created, IdempotencyKey, Inbox, Overdue, Removed, Snapshot, Wake
+from .queue import EventQueue
+
+# How long a client should wait before it tries again; seconds. A place is free as soon as one answer ends.
+_RETRY_ACTIVE = 2.0
+_RETRY_FULL = 5.0
+# Ids remembered as gone, newest first (protocol, Life of a request).
+_TOMBSTONES = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One request with its log. Moments are monotonic seconds."""
+
+    ctx: RequestContext
+    queue: EventQueue
+    created: float
+    status: Status = Status.ACCEPTED
+    key: tuple[str, str] | None = None
+    inbox: Inbox | None = None
+    stop_reason: str | None = None
+    actions: dict[str, ActionState] = field(default_factory=dict)
+    proposals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    last_event: float = 0.0
+    answering_since: float | None = None  # None once the first part of the answer is out
+    viewers: int = 0
+    watched: bool = False
+    left: float = 0.0  # when the last viewer went, or the creation
+    ended: float = 0.0
+
+    @property
+    def size(self) -> int:
+        return self.ctx.size + self.queue.bytes
+
+
+class MemoryRegistry:
+    """RequestRegistry in this process's memory."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or Clock()
+        self._lock = Lock()
+        self._entries: dict[str, _Entry] = {}
+        self._live: dict[str, _Entry] = {}
+        self._ended: dict[str, _Entry] = {}  # in the order of their ends
+        self._users: dict[str, dict[str, _Entry]] = {}
+        self._active: Counter[str] = Counter()
+        self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._tombstones: dict[str, tuple[str, float]] = {}
+        self._evicted: list[Removed] = []
+        self.bytes = 0
+
+    # --- the life of a request ---
+    def create(self, ctx: RequestContext, key: IdempotencyKey | None = None) -> Created:
+        entry = self._new_entry(ctx)
+        with self._lock:
+            if key is not None:
+                if (earlier := self._replayed(ctx.user_id, key)) is not None:
+                    return Created(earlier, replayed=True)
+                entry.key = (ctx.user_id, key.key)
+            self._admit(entry)
+            if key is not None and entry.key is not None:
+                self._keys[entry.key] = (key.digest, ctx.request_id)
+        return Created(ctx)
+
+    def get(self, request_id: str, user_id: str) -> RequestContext:
+        with self._lock:
+            entry = self._entries.get(request_id)
+            if entry is not None and entry.ctx.user_id == user_id:
+                return entry.ctx
+            if self._tombstones.get(request_id, ("", 0.0))[0] == user_id:
+                raise Gone
+        raise NotFound
+
+    def snapshot(self, request_id: str) -> Snapshot:
+        entry = self._entry(request_id)
+        with self._lock:
+            return _snapshot(entry)
+
+    def result(self, request_id: str) -> dict[str, Any] | None:
+        queue = self._entry(request_id).queue
+        if not queue.closed:
+            return None
+        (message,) = sse.decode([queue.terminal()])
+        data: dict[str, Any] = message.json()
+        return data
+
+    def requests_of(self, user_id: str) -> list[Snapshot]:
+        with self._lock:
+            return [_snapshot(entry) for entry in reversed(self._users.get(user_id, {}).values())]
+
+    def active(self, user_id: str | None = None) -> int:
+        with self._lock:
+            return len(self._live) if user_id is None else self._active[user_id]
+
+    def append(self, request_id: str, attempt: int, event: Event) -> Cursor:
+        entry = self._entry(request_id)
+        queue = entry.queue
+        with self._lock:
+            before = queue.bytes
+            cursor = queue.append(attempt, event)
+            self.bytes += queue.bytes - before
+            _note(entry, event, self._clock.monotonic())
+        queue.wake()
+        return cursor
+
+    def finish(self, request_id: str, attempt: int, terminal: Event) -> Cursor:
+        entry = self._entry(request_id)
+        with self._lock:
+            before = entry.queue.bytes
+            cursor = entry.queue.finish(attempt, terminal)
+            self.bytes += entry.queue.bytes - before
+            entry.status = _end_of(terminal)
+            entry.ended = self._clock.monotonic()
+            entry.inbox = None
+            for state in entry.actions.values():
+                if state.pending:
+                    state.phase = "expired"
+            self._release(entry)
+        entry.queue.wake()
+        return cursor
+
+    # --- viewers ---
+    def read(self, request_id: str, after: Cursor) -> Batch:
+        return self._entry(request_id).queue.read(after)
+
+    def watch(self, request_id: str, wake: Wake) -> AbstractContextManager[None]:
+        return self._watching(self._entry(request_id), wake)
+
+    @contextmanager
+    def _watching(self, entry: _Entry, wake: Wake) -> Iterator[None]:
+        with self._lock:
+            if entry.viewers >= self._settings.max_viewers:
+                raise TooManyViewers(retry_after=_RETRY_ACTIVE)
+            entry.viewers += 1
+            entry.watched = True
+        entry.queue.add_waker(wake)
+        try:
+            yield
+        finally:
+            entry.queue.remove_waker(wake)
+            with self._lock:
+                entry.viewers -= 1
+                entry.left = self._clock.monotonic()
+
+    # --- messages to the owner ---
+    def own(self, request_id: str, inbox: Inbox) -> None:
+        entry = self._entry(request_id)
+        with self._lock:
+            if not entry.queue.closed:
+                entry.inbox = inbox
+            reason = entry.stop_reason
+        if reason is not None:
+            inbox.stop(reason)
+
+    def stop(self, request_id: str, reason: str) -> bool:
+        entry = self._entry(request_id)
+        with self._lock:
+            if entry.queue.closed:
+                return False
+            if entry.stop_reason is not None:
+                return True
+            entry.stop_reason = reason
+            inbox = entry.inbox
+        if inbox is not None:
+            inbox.stop(reason)
+        return True
+
+    def answer(self, request_id: str, action_id: str, reply: ActionReply) -> Verdict:
+        entry = self._entry(request_id)
+        with self._lock:
+            state = entry.actions.get(action_id)
+            if state is None:
+                raise NotFound("There is no such action.")
+            verdict = state.apply(reply, self._clock.now())
+            inbox = entry.inbox if verdict is Verdict.TAKEN else None
+        if inbox is not None:
+            inbox.answer(action_id, reply)
+        return verdict
+
+    def expire_action(self, request_id: str, action_id: str) -> bool:
+        entry = self._entry(request_id)
+        with self._lock:
+            state = entry.actions[action_id]
+            if not state.pending:
+                return False
+            state.phase = "expired"
+            return True
+
+    # --- the janitor's questions ---
+    def overdue(self) -> list[Overdue]:
+        now = self._clock.monotonic()
+        with self._lock:
+            found = [(entry.ctx.request_id, self._late(entry, now)) for entry in self._live.values()]
+        return [Overdue(request_id, code) for request_id, code in found if code is not None]
+
+    def sweep(self) -> list[Removed]:
+        now = self._clock.monotonic()
+        with self._lock:
+            for entry in list(self._ended.values()):
+                if entry.ended + self._settings.retention > now:
+                    break
+                if not entry.viewers:
+                    self._drop(entry, now)
+                    self._evicted.append(Removed(entry.ctx.request_id, "expired"))
+            self._make_room(0, now)
+            self._bury(now)
+            removed, self._evicted = self._evicted, []
+        return removed
+
+    def ping(self) -> None:
+        """Memory is always reachable."""
+
+    def close(self) -> None:
+        with self._lock:
+            for held in (
+                self._entries,
+                self._live,
+                self._ended,
+                self._users,
+                self._active,
+                self._keys,
+                self._tombstones,
+            ):
+                held.clear()
+            self.bytes = 0
+
+    # --- inside; all below but _entry and _new_entry run under the lock ---
+    def _entry(self, request_id: str) -> _Entry:
+        entry = self._entries.get(request_id)
+        if entry is None:
+            raise NotFound
+        return entry
+
+    def _new_entry(self, ctx: RequestContext) -> _Entry:
+        now = self._clock.monotonic()
+        settings = self._settings
+        queue = EventQueue(settings.max_request_events, settings.max_request_bytes - ctx.size)
+        entry = _Entry(ctx, queue, created=now, last_event=now, answering_since=now, left=now)
+        accepted = status(Status.ACCEPTED)
+        queue.append(ctx.attempt, Event(accepted.name, {**accepted.data, "ts": ctx.created_at}))
+        return entry
+
+    def _replayed(self, user_id: str, key: IdempotencyKey) -> RequestContext | None:
+        digest, request_id = self._keys.get((user_id, key.key), (b"", ""))
+        if not request_id:
+            return None
+        if digest != key.digest:
+            raise IdempotencyMismatch
+        return self._entries[request_id].ctx
+
+    def _admit(self, entry: _Entry) -> None:
+        user_id, settings = entry.ctx.user_id, self._settings
+        if self._active[user_id] >= settings.max_active_per_user:
+            raise TooManyActive(
+                retry_after=_RETRY_ACTIVE, scope="active", mode=entry.ctx.mode, limit=settings.max_active_per_user
+            )
+        if len(self._live) >= settings.max_active or not self._make_room(entry.size, self._clock.monotonic()):
+            raise ServerFull(retry_after=_RETRY_FULL)
+        request_id = entry.ctx.request_id
+        self._entries[request_id] = self._live[request_id] = entry
+        self._users.setdefault(user_id, {})[request_id] = entry
+        self._active[user_id] += 1
+        self.bytes += entry.size
+
+    def _release(self, entry: _Entry) -> None:
+        """Moves an ended request from the running to the kept ones; its place is free at once."""
+        request_id, user_id = entry.ctx.request_id, entry.ctx.user_id
+        del self._live[request_id]
+        self._ended[request_id] = entry
+        self._active[user_id] -= 1
+        if not self._active[user_id]:
+            del self._active[user_id]
+
+    def _make_room(self, size: int, now: float) -> bool:
+        """Evicts ended logs, the oldest first, until `size` more bytes fit; False when that is not enough."""
+        limit = self._settings.max_bytes
+        if self.bytes + size <= limit:
+            return True
+        for entry in list(self._ended.values()):
+            if not entry.viewers:
+                self._drop(entry, now)
+                self._evicted.append(Removed(entry.ctx.request_id, "evicted"))
+                if self.bytes + size <= limit:
+                    return True
+        return False
+
+    def _drop(self, entry: _Entry, now: float) -> None:
+        request_id, user_id = entry.ctx.request_id, entry.ctx.user_id
+        del self._entries[request_id], self._ended[request_id], self._users[user_id][request_id]
+        if not self._users[user_id]:
+            del self._users[user_id]
+        if entry.key is not None:
+            self._keys.pop(entry.key, None)
+        self.bytes -= entry.size
+        self._tombstones[request_id] = (user_id, now)
+
+    def _bury(self, now: float) -> None:
+        """Forgets tombstones that are too old or too many; they stand in the order of their making."""
+        surplus = len(self._tombstones) - _TOMBSTONES
+        for request_id, (_, since) in list(self._tombstones.items()):
+            if surplus <= 0 and since + self._settings.tombstone > now:
+                break
+            del self._tombstones[request_id]
+            surplus -= 1
+
+    def _late(self, entry: _Entry, now: float) -> str | None:
+        """The error that a running request has earned; the clocks of the protocol, the hardest first."""
+        limits = self._settings
+        if now - entry.created >= limits.deadline:
+            return "deadline_exceeded"
+        if entry.status is not Status.WAITING_ACTION:  # then the action's own clock runs
+            if entry.answering_since is not None and now - entry.answering_since >= limits.first_chunk_timeout:
+                return "provider_timeout"
+            if now - entry.last_event >= limits.request_ttl:
+                return "expired"
+        if not entry.viewers:
+            patience = limits.abandon_timeout if entry.watched else limits.unwatched_timeout
+            if now - entry.left >= patience:
+                return "abandoned"
+        return None
+
+
+def _note(entry: _Entry, event: Event, now: float) -> None:
+    """Keeps the facts about a request that follow from its newest event."""
+    entry.last_event = now
+    if event.name == "response_chunk":
+        entry.answering_since = None
+    elif event.name == "status":
+        was, entry.status = entry.status, Status(event.data["state"])
+        if was is Status.WAITING_ACTION and entry.answering_since is not None:
+            entry.answering_since = now  # the wait was the page's, not the model's
+    elif event.name == "action":
+        data = event.data
+        if data["phase"] == "proposed":
+            entry.actions[data["action_id"]] = ActionState(
+                data["action_id"], data["name"], data["wants"], data["expires_at"]
+            )
+            entry.proposals[data["action_id"]] = data
+
+
+def _end_of(terminal: Event) -> Status:
+    if terminal.name == "error":
+        return Status.FAILED
+    return Status.CANCELLED if terminal.data["outcome"] == "cancelled" else Status.COMPLETED
+
+
+def _snapshot(entry: _Entry) -> Snapshot:
+    queue = entry.queue
+    state = Status.CANCELLING if entry.stop_reason == "cancelled" and not queue.closed else entry.status
+    return Snapshot(
+        ctx=entry.ctx,
+        status=state,
+        last_event=queue.last,
+        viewers=entry.viewers,
+        events=len(queue),
+        bytes=entry.size,
+        pending_actions=[
+            {**entry.proposals[state.action_id], "phase": state.phase}
+            for state in entry.actions.values()
+            if state.pending
+        ],
+    )

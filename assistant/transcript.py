@@ -1,0 +1,80 @@
+"""Transcript: what a request has said so far, which its terminal event says again as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .events import Event
+
+# What the first chunk of an appendix says about it.
+_ABOUT = ("kind", "title", "language", "url")
+
+
+@dataclass(slots=True)
+class _Part:
+    """One run of chunks of one kind; `about` holds kind, title, language and url of an appendix."""
+
+    part: str
+    about: dict[str, str]
+    texts: list[str] = field(default_factory=list)
+
+
+class Transcript:
+    """Numbers the parts of an answer and keeps their text and the actions."""
+
+    def __init__(self) -> None:
+        self._parts: list[_Part] = []
+        self._actions: dict[str, dict[str, Any]] = {}
+        self._appendix = False
+        self.chunks = 0
+
+    def place(self, event: Event) -> dict[str, Any]:
+        """A chunk's payload with its `index`. Raises ValueError for text after an appendix, and for an appendix
+        that begins without a kind; nothing is kept until `keep`."""
+        data = event.data
+        return {**data, "index": len(self._parts) if self._opens(data) else len(self._parts) - 1}
+
+    def keep(self, data: dict[str, Any]) -> None:
+        """Keeps a chunk that is in the log."""
+        if data["index"] == len(self._parts):
+            about = {name: str(data[name]) for name in _ABOUT if name in data}
+            self._parts.append(_Part(data["part"], about))
+            self._appendix = self._appendix or data["part"] == "appendix"
+        self._parts[-1].texts.append(data["text"])
+        self.chunks += 1
+
+    def keep_action(self, data: dict[str, Any]) -> None:
+        """Keeps the newest phase of an action that is in the log."""
+        known = self._actions.setdefault(data["action_id"], {})
+        known.update({name: data[name] for name in data if name != "ts"})
+
+    @property
+    def text(self) -> str:
+        return "".join(text for part in self._parts if part.part == "text" for text in part.texts)
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        return [
+            {"index": index, "part": part.part, **part.about, "text": "".join(part.texts)}
+            for index, part in enumerate(self._parts)
+        ]
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        return list(self._actions.values())
+
+    @property
+    def partial(self) -> dict[str, Any]:
+        return {"text": self.text, "parts": self.parts}
+
+    def _opens(self, data: dict[str, Any]) -> bool:
+        """Whether this chunk begins a new part."""
+        current = self._parts[-1].part if self._parts else None
+        if data["part"] == "appendix":
+            if "kind" not in data and current != "appendix":
+                raise ValueError("the first chunk of an appendix names its kind")
+            return "kind" in data
+        if self._appendix and data["part"] == "text":
+            raise ValueError("no text follows an appendix; send it as an appendix of its own")
+        return bool(data["part"] != current)

@@ -1,0 +1,151 @@
+"""One viewer of one request: the only place that decides what bytes a stream consists of.
+
+`blocks` yields blocks of bytes, or None for "nothing yet: wait for the wake call". It never waits itself, so any driver
+can run it. Reconnecting is nothing special: a viewer is a cursor, and a new viewer may begin anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from . import sse
+from .clock import Clock
+from .errors import NotFound, ServerFull, TooManyViewers
+from .models import Cursor, RequestContext
+from .protocols import RequestRegistry
+
+# How long a client waits before it reconnects (protocol, Frames); milliseconds.
+RETRY_MS = 2000
+
+
+class Viewer:
+    """A stream of one request from a cursor on. `token_ends` is a monotonic moment; None when there is no end."""
+
+    def __init__(
+        self,
+        registry: RequestRegistry,
+        viewers: Viewers,
+        ctx: RequestContext,
+        after: Cursor,
+        *,
+        clock: Clock,
+        token_ends: float | None = None,
+    ) -> None:
+        self._registry = registry
+        self._viewers = viewers
+        self._clock = clock
+        self._notice: tuple[str, str | None] | None = None
+        self._beat = False
+        self.ctx = ctx
+        self.cursor = after
+        self.token_ends = token_ends
+        self.end_reason = "client_gone"  # unless something better is known
+        self.bytes = 0
+        self.opened = self.last_write = clock.monotonic()
+        self.writing_since: float | None = None
+        self.wake: Callable[[], None] = _nobody
+        self.cut: Callable[[], None] = _nobody  # the driver's way to end a connection that takes no bytes
+
+    def blocks(self) -> Iterator[bytes | None]:
+        """All there is to send, in order. Counts as a viewer from the first `next` until it is closed."""
+        # NotFound: dropped since the view looked; the caps: lost a race for the last place. The client comes again.
+        with (
+            suppress(NotFound, TooManyViewers, ServerFull),
+            self._viewers.joined(self),
+            self._registry.watch(self.ctx.request_id, self._woken),
+        ):
+            yield from self._counted(self._stream())
+
+    @property
+    def duration(self) -> float:
+        """Seconds since the viewer came."""
+        return round(self._clock.monotonic() - self.opened, 6)
+
+    def close_with(self, state: str, reason: str | None = None) -> None:
+        """Ends the stream with a notice: `draining` or `closing`. It names no event and moves no cursor."""
+        self._notice = (state, reason)
+        self.wake()
+
+    def beat(self) -> None:
+        """Asks for a heartbeat."""
+        self._beat = True
+        self.wake()
+
+    def _stream(self) -> Iterator[bytes | None]:
+        head = sse.retry(RETRY_MS)
+        while True:
+            batch = self._registry.read(self.ctx.request_id, self.cursor)
+            if batch.reset:
+                head += self._frame("reset", None)
+            if head or batch.frames:
+                self.cursor = batch.cursor
+                yield b"".join((head, *batch.frames))
+                head = b""
+                if not (batch.closed or self._notice):
+                    continue
+            if batch.closed:
+                self.end_reason = "ended"
+                return
+            if self._notice is not None:
+                state, reason = self._notice
+                self.end_reason = reason or state
+                yield self._frame(state, reason)
+                return
+            if self._beat:
+                self._beat = False
+                yield sse.HEARTBEAT
+            else:
+                yield None
+
+    def _counted(self, blocks: Iterator[bytes | None]) -> Iterator[bytes | None]:
+        """Notes when a write begins and ends, for the janitor: a driver resumes a generator when a block is written."""
+        for block in blocks:
+            if block is None:
+                yield None
+                continue
+            self._beat = False  # any byte breaks the silence
+            self.writing_since = self._clock.monotonic()
+            yield block
+            self.last_write, self.writing_since = self._clock.monotonic(), None
+            self.bytes += len(block)
+
+    def _frame(self, state: str, reason: str | None) -> bytes:
+        data = {"state": state, "ts": self._clock.now()}
+        return sse.encode("status", {**data, "reason": reason} if reason else data)
+
+    def _woken(self) -> None:
+        self.wake()
+
+
+class Viewers:
+    """The open streams of this process. `limit` is the most there may be."""
+
+    def __init__(self, limit: int) -> None:
+        self._open: set[Viewer] = set()
+        self.limit = limit
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Viewer]:
+        return iter(tuple(self._open))
+
+    @property
+    def full(self) -> bool:
+        return len(self._open) >= self.limit
+
+    @contextmanager
+    def joined(self, viewer: Viewer) -> Iterator[None]:
+        """While entered, the viewer is one of the open streams. Raises ServerFull on entering."""
+        if self.full:
+            raise ServerFull
+        self._open.add(viewer)
+        try:
+            yield
+        finally:
+            self._open.discard(viewer)
+
+
+def _nobody() -> None:
+    """Before a driver has taken the viewer there is nobody to wake."""

@@ -1,0 +1,93 @@
+"""The one blueprint: every route with its method, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from flask import Blueprint, Response, g, request
+from flask_cors import CORS
+
+from ..config import Settings
+from ..errors import Misconfigured
+from . import ops, problems, requests
+from .limits import Limits
+from .state import state
+from .stream import stream_events
+
+View = Callable[..., Response]
+
+# (rule, method, view, rate counted inside the view)
+ROUTES: tuple[tuple[str, str, View, bool], ...] = (
+    ("/request", "POST", requests.submit, True),
+    ("/request/<request_id>", "GET", requests.record, False),
+    ("/request/<request_id>", "DELETE", requests.cancel, True),
+    ("/request/<request_id>/actions/<action_id>", "POST", requests.answer, False),
+    ("/requests", "GET", requests.records, False),
+    ("/stream/<request_id>", "GET", stream_events, False),
+    ("/session", "POST", requests.session, True),
+    ("/openapi.json", "GET", ops.openapi, False),
+)
+# At the root in the stand-alone app, under the prefix as an extension.
+OPS_ROUTES: tuple[tuple[str, str, View, bool], ...] = (
+    ("/healthz", "GET", ops.healthz, False),
+    ("/readyz", "GET", ops.readyz, False),
+)
+
+
+def build(settings: Settings, limits: Limits, *, ops_at_root: bool) -> Blueprint:
+    """A fresh blueprint for one app."""
+    blueprint = Blueprint("assistant", __name__, url_prefix=settings.url_prefix or None)
+    for rule, method, view, counted in ROUTES + (() if ops_at_root else OPS_ROUTES):
+        add_route(blueprint, rule, method, view)
+        if not counted:
+            limits.exempt(view)
+    problems.register(blueprint)
+    blueprint.before_request(before)
+    blueprint.after_request(mark)
+    if settings.origins:
+        CORS(
+            blueprint,
+            origins=list(settings.origins),
+            methods=["GET", "POST", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "traceparent",
+                "X-CSRF-TOKEN",
+            ],
+            expose_headers=[
+                "Assistant-Instance",
+                "Assistant-Heartbeat",
+                "Idempotent-Replayed",
+                "Location",
+                "Retry-After",
+            ],
+            supports_credentials=True,
+            max_age=600,
+        )
+    return blueprint
+
+
+def add_route(target: Any, rule: str, method: str, view: View) -> None:
+    target.add_url_rule(rule, endpoint=view.__name__, view_func=view, methods=[method])
+
+
+def before() -> None:
+    """Before every request of ours. Raises Misconfigured under several workers with a registry of one process."""
+    gevent.sleep(0)  # a busy keep-alive connection never waits by itself: let the others have their turn
+    # one connection's requests share a greenlet and so its context: nothing of the last user may stay
+    g.pop("assistant_user", None)
+    web = state()
+    if request.environ.get("wsgi.multiprocess") and web.settings.registry.startswith("memory:"):
+        raise Misconfigured("Several workers need ASSISTANT_REGISTRY=redis://...; memory:// serves one worker.")
+    web.janitor.ensure()
+
+
+def mark(response: Response) -> Response:
+    """Names the process on every response of ours."""
+    response.headers["Assistant-Instance"] = state().instance
+    return response

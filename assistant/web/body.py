@@ -1,0 +1,64 @@
+"""Reading a JSON body: bounded in bytes and in time, parsed by rules that refuse what JSON cannot mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+import orjson
+from flask import request
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedMediaType
+from ..sanitize import invalid
+
+# Largest body (protocol, POST /assistant/request); bytes.
+MAX_BODY = 2**20
+
+
+def read_body(deadline: float, limit: int = MAX_BODY) -> bytes:
+    """The bytes of a JSON body. Raises UnsupportedMediaType, TooLarge, RequestTimeout after `deadline` seconds."""
+    if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType
+    if (request.content_length or 0) > limit:
+        raise TooLarge(limit=limit)
+    request.max_content_length = None  # the host app's own limit is for its own routes; ours is applied here
+    with gevent.Timeout(deadline, RequestTimeout):
+        raw = _read(limit)
+    if len(raw) > limit:
+        raise TooLarge(limit=limit)
+    return raw
+
+
+def _read(limit: int) -> bytes:
+    try:
+        return request.stream.read(limit + 1)
+    except (OSError, ValueError) as problem:  # cut, or not framed as HTTP frames a body
+        raise InvalidRequest("The body could not be read.") from problem
+
+
+def parse_json(raw: bytes) -> Any:
+    """`raw` as JSON. Raises InvalidRequest for what is not JSON, also NaN, 1e999, lone surrogates and deep nesting."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise invalid((), "the body is not JSON", "json_invalid") from None
+
+
+def validated(kind: Any, data: Any) -> Any:
+    """`data` as `kind`, a pydantic model or a union of them. Raises InvalidRequest that names places, never input."""
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as problem:
+        findings = problem.errors(include_url=False, include_input=False, include_context=False)
+        raise InvalidRequest(
+            errors=[
+                {"loc": [_place(part) for part in one["loc"]], "msg": one["msg"], "type": one["type"]}
+                for one in findings[:20]
+            ]
+        ) from None
+
+
+def _place(part: int | str) -> int | str:
+    """A part of a location; a key that a client made up is shown only when it looks like a name."""
+    return part if isinstance(part, int) or (part.isidentifier() and len(part) <= 64) else "?"

@@ -1,0 +1,128 @@
+"""The routes of a request but its stream: submit, look, list, cancel, answer an action."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+from flask import Response, g, request, url_for
+
+from ..errors import AssistantError
+from ..models import ActionReply, AssistantRequest
+from ..protocols import Created
+from ..sanitize import invalid
+from ..service import Submission
+from ..signals import emit, request_rejected
+from .body import parse_json, read_body, validated
+from .state import WebState, state
+from .stream import check_id
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def submit() -> Response:
+    """POST /request: 201 with the request's id, as soon as it is admitted."""
+    web = state()
+    try:
+        created = _submitted(web)
+    except AssistantError as problem:
+        emit(
+            request_rejected,
+            web.sender,
+            user_id=g.get("assistant_user"),
+            mode=g.get("assistant_mode"),
+            code=problem.code,
+        )
+        raise
+    return _accepted(created)
+
+
+def _submitted(web: WebState) -> Created:
+    user_id = web.auth.caller().user_id
+    key = idempotency_key()
+    raw = read_body(web.settings.body_timeout)
+    body = validated(AssistantRequest, parse_json(raw))
+    prepared = web.service.prepare(Submission(user_id, body, raw, key))
+    g.assistant_mode = body.mode
+    web.limits.check_mode(body.mode)
+    return web.service.submit(prepared)
+
+
+def _accepted(created: Created) -> Response:
+    ctx = created.ctx
+    response = json_response(
+        {
+            "request_id": ctx.request_id,
+            "status": "accepted",
+            "stream_url": url_for("assistant.stream_events", request_id=ctx.request_id),
+            "created_at": ctx.created_at,
+            "expires_at": ctx.expires_at,
+        },
+        201,
+    )
+    response.headers["Location"] = url_for("assistant.record", request_id=ctx.request_id)
+    if created.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def idempotency_key() -> str | None:
+    """The Idempotency-Key of the current request. Raises InvalidRequest when it is no key."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise invalid(("Idempotency-Key",), "1 to 255 visible ASCII characters", "idempotency_key")
+    return key
+
+
+def record(request_id: str) -> Response:
+    """GET /request/<id>: the request as it stands, with its result once it has ended."""
+    web = state()
+    user_id = web.auth.caller().user_id
+    check_id(request_id)
+    return json_response(web.service.record(user_id, request_id))
+
+
+def records() -> Response:
+    """GET /requests: mine, newest first."""
+    web = state()
+    user_id = web.auth.caller().user_id
+    wanted = request.args.get("state")
+    if wanted not in (None, "active", "ended"):
+        raise invalid(("state",), "active or ended", "state")
+    return json_response({"requests": web.service.records(user_id, request.args.get("track_id"), wanted)})
+
+
+def cancel(request_id: str) -> Response:
+    """DELETE /request/<id>: 202 when it is being stopped, 200 with the record when it had ended."""
+    web = state()
+    user_id = web.auth.caller().user_id
+    check_id(request_id)
+    web.limits.check_cancel()
+    ended = web.service.cancel(user_id, request_id)
+    return Response(status=202) if ended is None else json_response(ended)
+
+
+def answer(request_id: str, action_id: str) -> Response:
+    """POST /request/<id>/actions/<action_id>: 202 when the reply was taken, 200 when it was there already."""
+    web = state()
+    user_id = web.auth.caller().user_id
+    check_id(request_id)
+    raw = read_body(web.settings.body_timeout)
+    reply = validated(ActionReply, parse_json(raw))
+    repeated = web.service.answer(user_id, request_id, action_id, reply)
+    return json_response({"action_id": action_id, "status": reply.status}, 200 if repeated else 202)
+
+
+def session() -> Response:
+    """POST /session: a guest's token and the cookie that makes a visitor the same guest again."""
+    web = state()
+    web.limits.check_session()
+    return web.auth.guest_session()
+
+
+def json_response(data: Any, status: int = 200) -> Response:
+    """JSON that no cache keeps."""
+    response = Response(orjson.dumps(data), status=status, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response

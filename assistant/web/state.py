@@ -1,0 +1,36 @@
+"""What the routes of one app share; made by the wiring, found through the current app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from ..catalog import Catalog
+from ..config import Settings
+from ..janitor import Janitor
+from ..service import AssistantService
+from .auth import Authenticator
+from .limits import Limits
+
+EXTENSION = "assistant"
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class WebState:
+    """`instance` is random per process: a load-balancer mistake shows at once."""
+
+    service: AssistantService
+    catalog: Catalog
+    settings: Settings
+    janitor: Janitor
+    auth: Authenticator
+    limits: Limits
+    instance: str
+    sender: Flask
+
+
+def state() -> WebState:
+    """The state of the app that serves the current request."""
+    found: WebState = current_app.extensions[EXTENSION]
+    return found

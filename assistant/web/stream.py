@@ -1,0 +1,142 @@
+"""GET /assistant/stream/<id>: the WSGI driver of a Viewer.
+
+The viewer decides what bytes there are; this file waits, and looks after the connection: a client that goes away is
+noticed at once by a watcher on its socket, and one that takes no bytes can be cut from outside.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import gevent.socket
+import gevent.ssl
+from flask import Response, request
+from gevent.event import Event as Bell
+
+from .. import sse
+from ..errors import InvalidRequest
+from ..models import START, Cursor, is_request_id, parse_cursor
+from ..sanitize import invalid
+from ..signals import emit, stream_closed, stream_opened
+from ..viewer import Viewer
+from .state import state
+
+# Kernel memory one stream may pin: enough for 52 MB/s to a normal reader, little enough for 1,000 that stop reading.
+_SEND_BUFFER = 64 * 1024
+# How long sent bytes may stay unacknowledged before the kernel gives the connection up; milliseconds (RFC 5482). With
+# heartbeats, a host that vanished is noticed within a heartbeat and this.
+_USER_TIMEOUT = 30_000
+
+
+def stream_events(request_id: str) -> Response:
+    """The view: refusals before the first byte, then a body that ends with the request's terminal event."""
+    web = state()
+    caller = web.auth.caller()
+    check_id(request_id)
+    viewer = web.service.stream(caller.user_id, request_id, cursor_of(), caller.token_ends)
+    if viewer is None:
+        return Response(status=204)
+    body = () if request.method == "HEAD" else drive(viewer, request.environ, sender=web.sender)
+    response = Response(body, mimetype=sse.MIMETYPE)
+    response.headers.update(
+        {
+            "Cache-Control": "no-cache, no-transform",
+            "X-Accel-Buffering": "no",
+            "X-Content-Type-Options": "nosniff",
+            "Assistant-Heartbeat": f"{web.settings.heartbeat:g}",
+        }
+    )
+    return response
+
+
+def check_id(request_id: str) -> None:
+    """Raises InvalidRequest for what cannot be an id, before anything is looked up."""
+    if not is_request_id(request_id):
+        raise invalid(("request_id",), "not a request id", "request_id")
+
+
+def cursor_of() -> Cursor:
+    """The cursor the client brings: Last-Event-ID or `?after=`. Raises InvalidRequest when there are two."""
+    given = {text for text in (request.headers.get("Last-Event-ID"), request.args.get("after")) if text}
+    if not given:
+        return START
+    cursor = parse_cursor(given.pop()) if len(given) == 1 else None
+    if cursor is None:
+        raise InvalidRequest("The cursor is one event id, in Last-Event-ID or in ?after=.")
+    return cursor
+
+
+def drive(viewer: Viewer, environ: Mapping[str, Any], sender: Any = None) -> Iterator[bytes]:
+    """The body of a stream. Everything it holds is taken on the first `next` and given back in `finally`."""
+    bell = Bell()
+    viewer.wake = bell.set
+    connection = Connection(environ.get("gunicorn.socket"), bell.set)
+    viewer.cut = connection.cut
+    emit(stream_opened, sender, ctx=viewer.ctx, cursor=str(viewer.cursor))
+    try:
+        connection.open()
+        for block in viewer.blocks():
+            if block is not None:
+                yield block
+                continue
+            bell.wait()
+            bell.clear()
+            if connection.gone:
+                return
+    finally:
+        connection.close()
+        emit(stream_closed, sender, ctx=viewer.ctx, reason=viewer.end_reason, cursor=str(viewer.cursor),
+             bytes=viewer.bytes, duration=viewer.duration)  # fmt: skip
+
+
+class Connection:
+    """The client's socket under gunicorn's gevent worker; does nothing where there is no plain socket to look at."""
+
+    def __init__(self, sock: Any, on_gone: Any) -> None:
+        plain = isinstance(sock, gevent.socket.socket) and not isinstance(sock, gevent.ssl.SSLSocket)
+        self._socket: Any = sock._sock if plain else None  # the raw one: it never switches greenlets
+        self._on_gone = on_gone
+        self._watcher: Any = None
+        self.gone = False
+
+    def open(self) -> None:
+        """Bounds the kernel memory of the stream and watches for the client to leave."""
+        sock = self._socket
+        if sock is None:
+            return
+        with suppress(OSError):  # a client may be gone already: the first write will tell
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT)
+        if sock.fileno() >= 0:
+            self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)  # 1: readable
+            self._watcher.start(self._readable)
+
+    def close(self) -> None:
+        """Stops watching; the socket itself belongs to the server."""
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
+
+    def cut(self) -> None:
+        """Ends the connection from another greenlet: a writer that is blocked in it gets an error at once."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _readable(self) -> None:
+        """Nothing is expected from a client that reads a stream: it has gone, or sent its next request early."""
+        sock = self._socket
+        try:
+            gone = sock is None or not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            gone = True
+        self.close()  # either way there is nothing more to watch: a pipelined byte stays readable
+        if gone:
+            self.gone = True
+            self._on_gone()
