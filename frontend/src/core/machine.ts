@@ -151,7 +151,12 @@ function reconnect(answer: Answer): Answer {
 
 /** True when only the connection was lost: the run may well go on without us. */
 export function canReconnect(answer: Answer): boolean {
-  return answer.state === 'error' && answer.requestId !== null && answer.error !== null && isTransient(answer.error);
+  return (
+    answer.state === 'error' &&
+    answer.requestId !== null &&
+    answer.error !== null &&
+    isTransient(answer.error)
+  );
 }
 
 /** The log comes again from its start. Which actions ran is not part of the log, and is not forgotten. */

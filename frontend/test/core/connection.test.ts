@@ -85,7 +85,7 @@ describe('a connection', () => {
 
 const EARLY_END: Responder = () => streamOf(accepted, chunk('1-2', 'Hel'));
 const BROKEN: Responder = () => {
-  const live = new LiveStream().write(accepted + chunk('1-2', 'Hel') + 'id: 1-3\ndata: {"hal');
+  const live = new LiveStream().write(`${accepted}${chunk('1-2', 'Hel')}id: 1-3\ndata: {"hal`);
   setImmediate(() => live.break());
   return live.response;
 };
