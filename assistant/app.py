@@ -40,7 +40,7 @@ def create_app(
         _ensure_secret(app)
     logs.configure()
     assistant.init_app(app)
-    for rule, method, view, _ in blueprint.OPS_ROUTES:
+    for rule, method, view in blueprint.OPS_ROUTES:
         blueprint.add_route(app, rule, method, view)
     app.register_error_handler(HTTPException, problems.from_http)
     app.after_request(_hardened)

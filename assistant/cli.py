@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import click
 from flask.cli import AppGroup
 from flask_jwt_extended import create_access_token
+
+from .web.openapi import document
+from .web.state import state
 
 commands = AppGroup("assistant", help="Work with the assistant server.")
 
@@ -21,3 +25,10 @@ def token(user: str, minutes: float) -> None:
     if not 0 < len(user) <= 255 or not user.isprintable():
         raise click.BadParameter("a user id has 1 to 255 printable characters", param_hint="USER")
     click.echo(create_access_token(user, expires_delta=timedelta(minutes=minutes)))
+
+
+@commands.command()
+def openapi() -> None:
+    """Print the contract of the routes as an OpenAPI 3.1 document, with the modes and actions of this app."""
+    web = state()
+    click.echo(json.dumps(document(web.settings.url_prefix, web.catalog), indent=2, sort_keys=True, ensure_ascii=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -38,6 +39,8 @@ M = TypeVar("M", bound=type[BaseModel])
 
 # Shortest secret for HS256: as long as its hash (RFC 7518, section 3.2); bytes.
 SECRET_BYTES = 32
+# Scheme, host and port, as a browser writes them in Origin (RFC 6454, section 6.2): no pattern of any kind.
+_ORIGIN = re.compile(r"[a-z][a-z0-9.-]*://[a-z0-9._-]+(:[0-9]{1,5})?")
 
 # The installations of this process, so that the server's hooks can drain them all.
 _installed: WeakSet[WebState] = WeakSet()
@@ -181,8 +184,12 @@ def check(settings: Settings) -> None:
     """Raises ConfigError for settings that each may stand, but not together."""
     if not settings.registry.startswith("memory:"):
         raise ConfigError(f"ASSISTANT_REGISTRY={settings.registry!r} is not supported; use memory://")
-    if "*" in settings.origins:
-        raise ConfigError("ASSISTANT_ORIGINS must name each origin: logins travel with the requests")
+    for origin in settings.origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ConfigError(
+                f"ASSISTANT_ORIGINS: {origin!r} is not an origin like https://app.example.com; each is named in full, "
+                "without patterns: logins travel with the requests"
+            )
     if settings.url_prefix and not settings.url_prefix.startswith("/"):
         raise ConfigError("ASSISTANT_URL_PREFIX begins with /")
 
@@ -193,18 +200,25 @@ def _ensure_jwt(app: Flask, settings: Settings) -> None:
         app.config.setdefault("JWT_DECODE_LEEWAY", 10)
         JWTManager(app)
     algorithm = str(app.config["JWT_ALGORITHM"])
+    own_keys = _own_key_loader(app)
     if algorithm.startswith("HS"):
-        secret = app.config.get("JWT_SECRET_KEY") or app.secret_key or b""
-        if len(secret.encode() if isinstance(secret, str) else secret) < SECRET_BYTES:
+        # a key loader of the app's own checks tokens; guests' tokens and cookies are signed with the secret all the same
+        if (settings.guests or not own_keys) and _secret_bytes(app) < SECRET_BYTES:
             raise ConfigError(
                 f"JWT_SECRET_KEY needs at least {SECRET_BYTES} bytes: python -c 'import secrets; print(secrets.token_hex())'"
             )
-    elif not app.config.get("JWT_PUBLIC_KEY") and not _own_key_loader(app):
+        return
+    if not app.config.get("JWT_PUBLIC_KEY") and not own_keys:
         raise ConfigError(f"JWT_ALGORITHM={algorithm} needs JWT_PUBLIC_KEY")
-    elif settings.guests and not app.config.get("JWT_PRIVATE_KEY"):
+    if settings.guests and not app.config.get("JWT_PRIVATE_KEY"):
         raise ConfigError(
             f"ASSISTANT_GUESTS with JWT_ALGORITHM={algorithm} needs JWT_PRIVATE_KEY to sign guests' tokens"
         )
+
+
+def _secret_bytes(app: Flask) -> int:
+    secret = app.config.get("JWT_SECRET_KEY") or app.secret_key or b""
+    return len(secret.encode() if isinstance(secret, str) else secret)
 
 
 def _own_key_loader(app: Flask) -> bool:

@@ -7,7 +7,6 @@ flask-jwt-extended checks the token by the app's own JWT_* settings. What it lea
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 import uuid
 from collections.abc import Callable
@@ -21,9 +20,10 @@ from flask_jwt_extended import create_access_token, get_jwt_request_location, ve
 from flask_jwt_extended.exceptions import JWTExtendedException
 from itsdangerous import BadSignature, TimestampSigner
 from jwt.exceptions import PyJWTError
+from werkzeug.exceptions import HTTPException
 
 from ..config import Settings
-from ..errors import Forbidden, NotFound, StoreUnavailable, Unauthorized
+from ..errors import AssistantError, Forbidden, NotFound, StoreUnavailable, Unauthorized
 
 log = logging.getLogger("assistant.auth")
 
@@ -37,6 +37,10 @@ GUEST_COOKIE_AGE = 24 * 3600
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TYPES = frozenset({"JWT", "AT+JWT"})  # RFC 8725, section 3.11: a token made for something else is refused
 _USER_CHARS = 255
+# Longest token that is looked at: several times that of a full set of claims; characters.
+_TOKEN_CHARS = 16 * 1024
+# Latest end of a token that is a moment at all: the last second of the year 9999; seconds since 1970.
+_LAST_MOMENT = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,14 @@ class Authenticator:
         g.assistant_user = caller.user_id
         return caller
 
-    def guest_session(self) -> Response:
-        """A token for a visitor, the same guest as before when the cookie says so. Raises NotFound, Forbidden."""
+    def admit_guest(self) -> None:
+        """Whether a visitor may ask for a token at all. Raises NotFound, Forbidden."""
         if not self._settings.guests or self._identify is not None:
             raise NotFound("There is no guest access.")
         self._check_origin()
+
+    def guest_session(self) -> Response:
+        """A token for a visitor, the same guest as before when the cookie says so."""
         guest = self._known_guest() or f"guest:{uuid.uuid4()}"
         token = create_access_token(guest, expires_delta=timedelta(seconds=GUEST_TOKEN))
         body = {"access_token": token, "token_type": "Bearer", "expires_in": GUEST_TOKEN, "user_id": guest}
@@ -83,7 +90,12 @@ class Authenticator:
         return response
 
     def _own_login(self, identify: Identify) -> Caller:
-        user_id = identify()
+        try:
+            user_id = identify()
+        except (AssistantError, HTTPException):  # an answer of the team's own
+            raise
+        except Exception as problem:
+            raise _uncheckable() from problem
         if user_id is None:
             raise Unauthorized
         if request.cookies:
@@ -91,15 +103,15 @@ class Authenticator:
         return Caller(_usable(user_id))
 
     def _token(self) -> Caller:
-        if "," in request.headers.get("Authorization", ""):
-            raise Unauthorized
+        locations = self._locations()
+        _refuse_unreadable(locations)
         try:
-            verified = verify_jwt_in_request(locations=self._locations())
-        except (JWTExtendedException, PyJWTError):
+            verified = verify_jwt_in_request(locations=locations)
+        # LookupError: the app keeps its keys in a dict, and the token names none of them
+        except (JWTExtendedException, PyJWTError, LookupError):
             raise Unauthorized from None
         except Exception as problem:  # the app's own key loader, block list or user lookup
-            log.exception("a login could not be checked")
-            raise StoreUnavailable("The login cannot be checked right now.", retry_after=5.0) from problem
+            raise _uncheckable() from problem
         if verified is None:
             raise Unauthorized
         header, claims = verified
@@ -107,12 +119,12 @@ class Authenticator:
             raise Unauthorized
         if get_jwt_request_location() == "cookies":
             self._check_origin(required=True)
-        return Caller(_usable(claims.get("sub")), self._end_of(claims))
+        return Caller(_usable(claims.get(current_app.config["JWT_IDENTITY_CLAIM"])), self._end_of(claims))
 
     def _end_of(self, claims: dict[str, object]) -> float:
         """When the token ends; its leeway counts only for a stream opened within it, or that would end at once."""
         ends = claims.get("exp")
-        if not isinstance(ends, (int, float)):
+        if not isinstance(ends, (int, float)) or not 0 <= ends <= _LAST_MOMENT:
             raise Unauthorized
         left = ends - time.time()
         return time.monotonic() + (left if left > 0 else left + self._leeway)
@@ -128,7 +140,7 @@ class Authenticator:
         origin = request.headers.get("Origin")
         if origin is None and not required:
             return
-        if origin is None or not (origin in self._settings.origins or urlsplit(origin).netloc == request.host):
+        if origin is None or not (origin in self._settings.origins or _host_of(origin) == request.host):
             raise Forbidden("This page may not act for the user.")
 
     def _known_guest(self) -> str | None:
@@ -139,8 +151,34 @@ class Authenticator:
         return guest if guest.startswith("guest:") else None
 
     def _signer(self) -> TimestampSigner:
-        key = current_app.config.get("JWT_SECRET_KEY") or current_app.secret_key
-        return TimestampSigner(str(key) if isinstance(key, str) else key or secrets.token_bytes(32), salt=GUEST_COOKIE)
+        config = current_app.config  # what signs the guests' tokens signs their cookie, so that every worker knows it
+        return TimestampSigner(
+            config.get("JWT_SECRET_KEY") or config.get("JWT_PRIVATE_KEY") or current_app.secret_key or b"",
+            salt=GUEST_COOKIE,
+        )
+
+
+def _refuse_unreadable(locations: list[str]) -> None:
+    """Raises Unauthorized for what the libraries below would stumble over: two headers, a huge token, odd bytes."""
+    config = current_app.config
+    header = request.headers.get(config["JWT_HEADER_NAME"], "")
+    cookie = request.cookies.get(config["JWT_ACCESS_COOKIE_NAME"], "") if "cookies" in locations else ""
+    proof = request.headers.get(config["JWT_ACCESS_CSRF_HEADER_NAME"], "")
+    if "," in header or len(header) > _TOKEN_CHARS or len(cookie) > _TOKEN_CHARS or not proof.isascii():
+        raise Unauthorized
+
+
+def _uncheckable() -> StoreUnavailable:
+    """What the app needs to know its users has failed; logged here, inside its `except`."""
+    log.exception("a login could not be checked")
+    return StoreUnavailable("The login cannot be checked right now.", retry_after=5.0)
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _usable(user_id: object) -> str:

@@ -18,31 +18,31 @@ from .stream import stream_events
 
 View = Callable[..., Response]
 
-# (rule, method, view, rate counted inside the view)
-ROUTES: tuple[tuple[str, str, View, bool], ...] = (
-    ("/request", "POST", requests.submit, True),
-    ("/request/<request_id>", "GET", requests.record, False),
-    ("/request/<request_id>", "DELETE", requests.cancel, True),
-    ("/request/<request_id>/actions/<action_id>", "POST", requests.answer, False),
-    ("/requests", "GET", requests.records, False),
-    ("/stream/<request_id>", "GET", stream_events, False),
-    ("/session", "POST", requests.session, True),
-    ("/openapi.json", "GET", ops.openapi, False),
+# Each route as rule, method and view.
+ROUTES: tuple[tuple[str, str, View], ...] = (
+    ("/request", "POST", requests.submit),
+    ("/request/<request_id>", "GET", requests.record),
+    ("/request/<request_id>", "DELETE", requests.cancel),
+    ("/request/<request_id>/actions/<action_id>", "POST", requests.answer),
+    ("/requests", "GET", requests.records),
+    ("/stream/<request_id>", "GET", stream_events),
+    ("/session", "POST", requests.session),
+    ("/openapi.json", "GET", ops.openapi),
 )
 # At the root in the stand-alone app, under the prefix as an extension.
-OPS_ROUTES: tuple[tuple[str, str, View, bool], ...] = (
-    ("/healthz", "GET", ops.healthz, False),
-    ("/readyz", "GET", ops.readyz, False),
+OPS_ROUTES: tuple[tuple[str, str, View], ...] = (
+    ("/healthz", "GET", ops.healthz),
+    ("/readyz", "GET", ops.readyz),
 )
 
 
 def build(settings: Settings, limits: Limits, *, ops_at_root: bool) -> Blueprint:
     """A fresh blueprint for one app."""
     blueprint = Blueprint("assistant", __name__, url_prefix=settings.url_prefix or None)
-    for rule, method, view, counted in ROUTES + (() if ops_at_root else OPS_ROUTES):
+    for rule, method, view in ROUTES + (() if ops_at_root else OPS_ROUTES):
         add_route(blueprint, rule, method, view)
-        if not counted:
-            limits.exempt(view)
+    for _, _, view in ROUTES + OPS_ROUTES:
+        limits.exempt(view)
     problems.register(blueprint)
     blueprint.before_request(before)
     blueprint.after_request(mark)

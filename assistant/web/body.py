@@ -8,6 +8,7 @@ import gevent
 import orjson
 from flask import request
 from pydantic import TypeAdapter, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from ..sanitize import invalid
@@ -22,17 +23,16 @@ def read_body(deadline: float, limit: int = MAX_BODY) -> bytes:
         raise UnsupportedMediaType
     if (request.content_length or 0) > limit:
         raise TooLarge(limit=limit)
-    request.max_content_length = None  # the host app's own limit is for its own routes; ours is applied here
+    request.max_content_length = limit  # the host app's own limit is for its own routes
     with gevent.Timeout(deadline, RequestTimeout):
-        raw = _read(limit)
-    if len(raw) > limit:
-        raise TooLarge(limit=limit)
-    return raw
+        return _read(limit)
 
 
 def _read(limit: int) -> bytes:
     try:
-        return request.stream.read(limit + 1)
+        return request.get_data()  # not the stream: a hook of the host app may have read it already
+    except RequestEntityTooLarge:  # a body that did not say how long it is
+        raise TooLarge(limit=limit) from None
     except (OSError, ValueError) as problem:  # cut, or not framed as HTTP frames a body
         raise InvalidRequest("The body could not be read.") from problem
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,9 @@ from flask import Flask, g, request
 from flask_limiter import Limiter, RateLimitExceeded
 
 from ..config import Settings
-from ..errors import RateLimited
+from ..errors import RateLimited, StoreUnavailable
+
+log = logging.getLogger("assistant.limits")
 
 # Guest tokens an address may ask for (protocol, The rest).
 _SESSION_RATE = "60/minute"
@@ -31,7 +34,7 @@ class Limits:
         self._cancel = self._limiter.limit(_CANCEL_RATE, key_func=_user, scope="assistant-cancel")
 
     def exempt(self, view: Callable[..., object]) -> None:
-        """Keeps the app's default rates away from a route that is not counted."""
+        """Keeps the app's default rates away from a route of ours: what we count, we count inside the view."""
         self._limiter.exempt(view)
 
     def check_mode(self, mode: str) -> None:
@@ -56,8 +59,12 @@ class Limits:
         except RateLimitExceeded as problem:
             current = self._limiter.current_limit
             wait = max(1.0, current.reset_at - time.time()) if current else 1.0
-            allowed = problem.limit.limit.amount if problem.limit else None
-            raise RateLimited(retry_after=round(wait, 3), scope="rate", limit=allowed, **facts) from None
+            if problem.limit:
+                facts["limit"] = problem.limit.limit.amount
+            raise RateLimited(retry_after=round(wait, 3), scope="rate", **facts) from None
+        except Exception as problem:  # the app's own limiter, without its store and without a fallback
+            log.exception("a rate could not be counted")
+            raise StoreUnavailable(retry_after=5.0) from problem
 
 
 def _limiter_of(app: Flask) -> Limiter:
@@ -69,6 +76,8 @@ def _limiter_of(app: Flask) -> Limiter:
     # fixed-window: the moving window never frees its keys in memory
     app.config.setdefault("RATELIMIT_STRATEGY", "fixed-window")
     app.config.setdefault("RATELIMIT_HEADERS_ENABLED", False)
+    # a store that is down must not stop the server: each worker counts for itself meanwhile
+    app.config.setdefault("RATELIMIT_IN_MEMORY_FALLBACK_ENABLED", True)
     return Limiter(_address, app=app)
 
 

@@ -117,6 +117,7 @@ def answer(request_id: str, action_id: str) -> Response:
 def session() -> Response:
     """POST /session: a guest's token and the cookie that makes a visitor the same guest again."""
     web = state()
+    web.auth.admit_guest()
     web.limits.check_session()
     return web.auth.guest_session()
 
