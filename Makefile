@@ -23,8 +23,8 @@ check: $(VENV)/.dev ## lint, types, imports
 fast: $(VENV)/.dev ## the tests that start no server
 	@$(BIN)/python -m pytest -q -m "not system"
 
-bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 when a budget is missed
-	@$(BIN)/python bench/load.py
+bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 when a budget is missed; ARGS="--seconds 10"
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/.dev ## compile the requirements anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra openai --extra anthropic pyproject.toml -o requirements.txt

@@ -1,0 +1,1 @@
+"""The load test: `make bench`, or `python -m bench --help`."""

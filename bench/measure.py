@@ -1,0 +1,99 @@
+"""Measure: one workload against one fresh server, as plain numbers."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import jwt
+
+from . import clients
+from .server import SECRET, Server
+from .workload import Workload
+
+# Requests before the measured ones, so that imports and caches are paid; they are small.
+_WARM_UP = Workload("warm", "", 50, 5, 0.0, 0.0, loops=False, ramp=0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Percentiles of one latency; milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Latency:
+        ranked = sorted(seconds) or [math.nan]
+        p50, p95, p99 = (ranked[math.ceil(share * len(ranked)) - 1] for share in (0.50, 0.95, 0.99))
+        return cls(*(round(1000 * value, 2) for value in (p50, p95, p99, ranked[-1])))
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One run. `largest` is the most bytes the server accounted to one request; None where it keeps no accounts."""
+
+    server: str
+    workload: str
+    requests: int
+    events: int
+    faults: dict[str, int]
+    post: Latency
+    first_byte: Latency
+    first_chunk: Latency
+    events_per_second: float
+    cpu_per_event: float  # microseconds
+    server_cpu: float  # percent of a core
+    generator_cpu: float  # percent of a core
+    rss_per_stream: float  # KiB that the worker grew by, per stream it served
+    largest: int | None
+
+
+def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measurement:
+    """Starts a server, loads it, and stops it."""
+    tokens = [_token(f"user-{number}") for number in range(workload.clients)]
+    with make() as server:
+        clients.run(server.address, replace(_WARM_UP, clients=min(50, workload.clients)), tokens[:50])
+        rss = peak = server.rss
+        cpu = server.cpu_seconds
+
+        def watch_memory() -> None:
+            nonlocal peak
+            peak = max(peak, server.rss)
+
+        gc.collect()
+        gc.disable()  # a pause here would look like one of the server
+        try:
+            tally = clients.run(server.address, workload, tokens, watch_memory)
+        finally:
+            gc.enable()
+        cpu = server.cpu_seconds - cpu
+        largest = server.get("/bench/accounts")["largest"] if name == "assistant" else None
+    return Measurement(
+        server=name,
+        workload=workload.name,
+        requests=tally.streams,
+        events=tally.events,
+        faults=dict(tally.faults),
+        post=Latency.of(tally.post),
+        first_byte=Latency.of(tally.first_byte),
+        first_chunk=Latency.of(tally.first_chunk),
+        events_per_second=round(tally.events / tally.duration),
+        cpu_per_event=round(1e6 * cpu / max(1, tally.events), 2),
+        server_cpu=round(100 * cpu / tally.duration, 1),
+        generator_cpu=round(100 * tally.cpu, 1),
+        rss_per_stream=round((peak - rss) / 1024 / max(1, tally.streams), 1),
+        largest=largest,
+    )
+
+
+def _token(user: str) -> str:
+    """An access token as flask-jwt-extended makes them."""
+    now = int(time.time())
+    claims = {"sub": user, "type": "access", "fresh": False, "iat": now, "nbf": now, "exp": now + 3600, "jti": user}
+    return jwt.encode(claims, SECRET, algorithm="HS256")

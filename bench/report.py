@@ -1,0 +1,116 @@
+"""Report: medians over the repeats, ratios paired inside each repeat, budgets, and the table of it all."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+from .measure import Latency, Measurement
+from .workload import Workload
+
+# What a request may take (README.md of this folder): p99 in milliseconds, and bytes accounted to one request.
+BUDGETS = {"post": 500.0, "first_byte": 1_000.0, "first_chunk": 3_000.0}
+MAX_BYTES = 10_000_000
+
+_LATENCIES = {"post": "POST", "first_byte": "GET to first byte", "first_chunk": "GET to first chunk"}
+_NUMBERS = {
+    "events_per_second": "events/s",
+    "cpu_per_event": "server CPU per event, us",
+    "server_cpu": "server CPU, % of a core",
+    "rss_per_stream": "RSS grown per stream, KiB",
+    "generator_cpu": "generator CPU, %",
+}
+
+
+def machine(cpus: tuple[int, int] | None) -> str:
+    """One line: on what this was measured."""
+    packages = " ".join(f"{name} {version(name)}" for name in ("gunicorn", "gevent", "flask", "orjson"))
+    place = f"server on CPU {cpus[0]}, generator on CPU {cpus[1]}" if cpus else "not pinned: fewer than two CPUs"
+    return (
+        f"{os.cpu_count()} x {_cpu_model()}, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, {packages}; {place}; load average {os.getloadavg()[0]:.2f} before"
+    )
+
+
+def missed(runs: Sequence[Measurement]) -> list[str]:
+    """The budgets that the product's runs of one workload do not keep, in words."""
+    found = []
+    for name, budget in BUDGETS.items():
+        p99 = _latency(runs, name).p99
+        if not p99 < budget:
+            found.append(f"{_LATENCIES[name]}: p99 {p99:,.0f} ms, the budget is {budget:,.0f} ms")
+    largest = max(run.largest or 0 for run in runs)
+    if largest > MAX_BYTES:
+        found.append(f"one request was accounted {largest:,} bytes, the budget is {MAX_BYTES:,}")
+    found += [f"{count} x {problem}" for problem, count in faults(runs).items()]
+    return found
+
+
+def faults(runs: Sequence[Measurement]) -> Counter[str]:
+    """What went wrong, counted over the repeats."""
+    return sum((Counter(run.faults) for run in runs), Counter())
+
+
+def ratio(product: Sequence[Measurement], naive: Sequence[Measurement], name: str) -> float:
+    """The median of the ratios product : naive, each from one repeat."""
+    ratios: list[float] = [
+        getattr(ours, name) / getattr(theirs, name) for ours, theirs in zip(product, naive, strict=True)
+    ]
+    return median(ratios)
+
+
+def table(workload: Workload, product: Sequence[Measurement], naive: Sequence[Measurement]) -> str:
+    """The lines of one workload; `naive` may be empty."""
+    lines = [_line(workload.title, "assistant", *(("naive", "ratio") if naive else ()))]
+    for name, label in _LATENCIES.items():
+        lines.append(
+            _line(f"{label} p50/p95/p99/max, ms", *(_shown(_latency(runs, name)) for runs in (product, naive) if runs))
+        )
+    for name, label in _NUMBERS.items():
+        cells = [f"{median(getattr(run, name) for run in runs):,.6g}" for runs in (product, naive) if runs]
+        compared = [f"{ratio(product, naive, name):.2f}"] if naive and name != "generator_cpu" else []
+        lines.append(_line(label, *cells, *compared))
+    lines.append(_line("largest request, bytes accounted", f"{max(run.largest or 0 for run in product):,}"))
+    for label, say in (("streams complete and in order", _complete), ("faults", _counted)):
+        lines.append(_line(label, *(say(runs) for runs in (product, naive) if runs)))
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _line(label: str, ours: str, theirs: str = "", compared: str = "") -> str:
+    return f"{label:<42} {ours:>28} {theirs:>28} {compared:>7}".rstrip()
+
+
+def _latency(runs: Sequence[Measurement], name: str) -> Latency:
+    """Medians of the percentiles; the maximum is that of all repeats."""
+    found: list[Latency] = [getattr(run, name) for run in runs]
+    return Latency(
+        median(one.p50 for one in found),
+        median(one.p95 for one in found),
+        median(one.p99 for one in found),
+        max(one.max for one in found),
+    )
+
+
+def _shown(latency: Latency) -> str:
+    return " / ".join(f"{value:,.0f}" if value >= 10 else f"{value:.1f}" for value in
+                      (latency.p50, latency.p95, latency.p99, latency.max))  # fmt: skip
+
+
+def _complete(runs: Sequence[Measurement]) -> str:
+    return f"{sum(run.requests for run in runs):,}"
+
+
+def _counted(runs: Sequence[Measurement]) -> str:
+    return ", ".join(f"{count} x {problem}" for problem, count in faults(runs).items()) or "none"
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

@@ -1,0 +1,150 @@
+"""Server: one gunicorn with one gevent worker, pinned to a CPU, and what /proc says of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "the-load-test-signs-its-own-tokens-with-this-text"
+
+# How long a server may take to come up, and to go; seconds.
+_START, _STOP = 30.0, 15.0
+
+
+class Server:
+    """Runs while entered. Its files (log, instance) are in a folder of its own that goes with it."""
+
+    def __init__(self, arguments: list[str], environ: Mapping[str, str], cpu: int | None) -> None:
+        self._arguments = arguments
+        self._environ = environ
+        self._cpu = cpu
+        self._worker: psutil.Process | None = None
+        self.port = _free_port()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="bench-")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("ASSISTANT_", "JWT_"))}
+        environ |= {"PYTHONPATH": str(ROOT), "HOST": "127.0.0.1", "PORT": str(self.port), **self._environ}
+        with open(Path(self._folder.name) / "server.log", "wb") as log, pinned(self._cpu):
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", *(part.format(port=self.port) for part in self._arguments)],
+                cwd=self._folder.name,
+                env=environ,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            self._wait_until_up()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
+        self._stop()
+
+    def get(self, path: str) -> Any:
+        """The JSON that the server answers with."""
+        connection = HTTPConnection(*self.address, timeout=10)
+        try:
+            connection.request("GET", path)
+            return orjson.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time that the worker has used."""
+        used = self._the_worker().cpu_times()
+        return used.user + used.system
+
+    @property
+    def rss(self) -> int:
+        """Resident memory of the worker; bytes."""
+        return int(self._the_worker().memory_info().rss)
+
+    def _the_worker(self) -> psutil.Process:
+        if self._worker is None:
+            (self._worker,) = psutil.Process(self._process.pid).children()
+        return self._worker
+
+    def _wait_until_up(self) -> None:
+        give_up = time.monotonic() + _START
+        while True:
+            try:
+                self.get("/healthz")
+                return
+            except (OSError, HTTPException) as problem:
+                if self._process.poll() is not None or time.monotonic() > give_up:
+                    log = (Path(self._folder.name) / "server.log").read_text(errors="replace")
+                    raise RuntimeError(f"the server did not start:\n{log[-2000:]}") from problem
+                time.sleep(0.05)
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                child.kill()
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+
+@contextmanager
+def pinned(cpu: int | None) -> Iterator[None]:
+    """While entered, this process, and so each child it starts, runs on one CPU; on any when it is None."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if cpu is None else {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def product(streams: int, cpu: int | None) -> Server:
+    """The product under its own gunicorn.conf.py; its caps and rates are raised as a user would raise them."""
+    room = str(max(1000, streams + streams // 10))
+    return Server(
+        ["-c", str(ROOT / "gunicorn.conf.py"), "bench.product:build()"],
+        {
+            "JWT_SECRET_KEY": SECRET,
+            "ASSISTANT_RATES": "bench=100000/minute",
+            "ASSISTANT_MAX_ACTIVE": room,
+            "ASSISTANT_MAX_STREAMS": room,
+        },
+        cpu,
+    )
+
+
+def naive(streams: int, cpu: int | None) -> Server:
+    """The naive server with the same worker, backlog and keep-alive."""
+    flags = (
+        "--worker-class gevent --workers 1 --backlog 2048 --keep-alive 5 --no-control-socket --bind 127.0.0.1:{port}"
+    )
+    return Server([*flags.split(), "--worker-connections", str(2 * streams + 200), "bench.naive:app"], {}, cpu)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
