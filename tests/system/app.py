@@ -1,0 +1,49 @@
+"""The app under the system tests: the real server with modes whose answers are known from their requests."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from assistant import Assistant, chunk, create_app, stage
+from assistant.events import Event
+
+assistant = Assistant()
+
+
+def expected(prompt: str, count: int) -> list[str]:
+    """The chunks of the answer to `prompt`: the ground truth of every comparison."""
+    return [
+        hashlib.sha256(f"{prompt}/{number}".encode()).hexdigest()[: 1 + number % 23] + "\n" for number in range(count)
+    ]
+
+
+@assistant.handler("count")
+def count(run: Any) -> Iterator[Event]:
+    """`count` chunks, `pause` seconds apart."""
+    context = run.request.context
+    yield stage("counting")
+    for text in expected(run.request.prompt, context.get("count", 10)):
+        yield chunk(text)
+        if context.get("pause"):
+            time.sleep(context["pause"])
+
+
+@assistant.handler("flood")
+def flood(run: Any) -> Iterator[Event]:
+    """`count` chunks of `size` bytes, as fast as they go."""
+    context = run.request.context
+    for _ in range(context["count"]):
+        yield chunk("x" * context["size"])
+
+
+@assistant.handler("hold")
+def hold(run: Any) -> Iterator[Event]:
+    """One chunk, then silence until somebody stops it."""
+    yield chunk("holding")
+    time.sleep(3600)
+
+
+app = create_app(assistant=assistant)

@@ -1,0 +1,107 @@
+"""A real gunicorn process on a free port of loopback, and what can be seen of it from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+ROOT = Path(__file__).parents[2]
+SECRET = "a-secret-for-system-tests-that-is-long-enough"
+# Longest that a start or a clean end may take; seconds.
+PATIENCE = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """`gunicorn APP` with its own configuration file, logging to a file; settings by keyword as ASSISTANT_* names."""
+
+    def __init__(self, folder: Path, app: str = "tests.system.app:app", *, workers: int = 1, **settings: Any) -> None:
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"server-{self.port}.log"
+        rates = "count=100000/minute,hold=100000/minute,flood=100000/minute"
+        settings = {"max_active_per_user": 1000, "rates": rates, **settings}
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("ASSISTANT_", "JWT_"))},
+            **{f"ASSISTANT_{name.upper()}": str(value) for name, value in settings.items()},
+            "JWT_SECRET_KEY": SECRET,
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "WORKERS": str(workers),
+        }
+        self._app = app
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Server:
+        self.start()
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        # a file and not a pipe: a pipe that nobody reads freezes the worker
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", self._app], cwd=ROOT, env=self.environ, stdout=log, stderr=log
+            )
+        return self._process
+
+    def wait_ready(self) -> None:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                break
+            try:
+                if requests.get(f"{self.base}/readyz", timeout=2).status_code == 200:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server did not come up:\n{self.log.read_text()[-3000:]}")
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    def worker(self) -> psutil.Process:
+        """The only worker."""
+        (worker,) = psutil.Process(self.process.pid).children()
+        return worker
+
+    def connections(self) -> int:
+        """The sockets that the worker holds towards clients."""
+        return sum(one.laddr.port == self.port and bool(one.raddr) for one in self.worker().net_connections("tcp"))
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ended(self, within: float) -> int:
+        """The exit code, once the server has ended by itself."""
+        return self.process.wait(within)
+
+    def kill(self) -> None:
+        """Ends the server and its workers whatever state they are in."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        family = [*psutil.Process(self._process.pid).children(recursive=True), psutil.Process(self._process.pid)]
+        for one in family:
+            one.kill()
+        psutil.wait_procs(family, timeout=5)
+        self._process.wait(5)
