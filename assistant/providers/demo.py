@@ -1,85 +1,51 @@
-"""The built-in demo: no model and no network. It looks passages about this product up and streams them as an answer.
+"""The built-in demo: no model and no network. It looks passages about this product up and types them as an answer.
 
-It says plainly what it is and how to set a real model.
+It says plainly what it is and how to set a real model. Like a model, it learns the mode from the system text alone.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import time
-from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 from pydantic import BaseModel, Field
 
 from ..actions import ActionSpec
 from ..config import Settings
 from ..protocols import Citation, Delta, Finish, Message, Text, ToolCall
+from ..run import fenced
+from .demo_edits import edit
+from .demo_search import Passage, index_of_passages, passage, passages, search, terms
+
+__all__ = ["MODEL", "NOTICE", "SUGGEST", "DemoProvider", "build", "passages", "search"]
 
 MODEL = "built-in-demo"
 NOTICE = (
-    "\n\n---\n*This is the built-in demo: it looks answers up in a few passages about this server and thinks nothing. For a "
-    "real model set `ASSISTANT_PROVIDER=openai` (any OpenAI-compatible server, with `ASSISTANT_MODEL` and "
-    "`ASSISTANT_API_KEY`) or `ASSISTANT_PROVIDER=anthropic`, and start again.*"
+    "*This is the built-in demo: it looks answers up and thinks nothing. For a real model set `ASSISTANT_PROVIDER=openai` "
+    "(with `ASSISTANT_MODEL` and `ASSISTANT_API_KEY`; `ASSISTANT_BASE_URL` for a server of your own) or "
+    "`ASSISTANT_PROVIDER=anthropic`, and start again.*"
 )
-# How fast the demo types: a pause of this many seconds after each word.
-_PAUSE = 0.012
-# Okapi BM25 with its usual constants (Robertson and Zaragoza, 2009, section 3).
-_K1, _B = 1.2, 0.75
+SHORT_NOTICE = "*From the built-in demo; no model is set.*"
 
-_WORD = re.compile(r"[a-z0-9_]+")
-_STOP = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "by",
-        "can",
-        "do",
-        "does",
-        "for",
-        "from",
-        "has",
-        "have",
-        "how",
-        "i",
-        "in",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "of",
-        "on",
-        "or",
-        "so",
-        "that",
-        "the",
-        "this",
-        "to",
-        "was",
-        "we",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "you",
-        "your",
-    ]
+# How fast the demo types: a pause of this many seconds after each word, about four times as fast as people read.
+_PAUSE = 0.015
+# From this many words on it types several at once.
+_TYPED = 400
+# A prompt with fewer words of its own than this leans on the one before it ("and behind nginx?").
+_LEANS = 3
+
+_GREETING = re.compile(
+    r"(hi|hello|hey|hallo|moin|servus|good (morning|afternoon|evening|day))( (there|you|all|again))?"
 )
+_SALUTE = re.compile(rf"{_GREETING.pattern}[,.!] +")
+_THANKS = re.compile(r"(ok(ay)?|great|cool|nice|perfect|thanks?( you)?( (so|very) much| a lot)?|thx|bye|goodbye|\W)+")
+_ABOUT = re.compile(
+    r"(who|what) (are|r) (you|u)|what('s| is) (this|it)( thing| page)?|what can (you|i|it) (do|ask).*|help( me)?"
+)
+_MORE = re.compile(r"(yes|yeah|ok(ay)?|and|please|tell me|show me|go on|continue|more|what else|another( one)?|details?"
+                   r"|(an )?examples?|\W)+")  # fmt: skip
 
 
 class SuggestPrompts(BaseModel):
@@ -92,25 +58,18 @@ SUGGEST = ActionSpec("suggest_prompts", SuggestPrompts, "nothing", None, "Shows 
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """One piece of knowledge: a question it answers, the answer in markdown, maybe code, and what to ask next."""
+class Answer:
+    """What the demo says: text in markdown, then maybe a block of code; where it is from, and what to ask next."""
 
-    id: str
-    title: str
-    question: str
     text: str
     code: str = ""
     language: str = ""
-
-
-@cache
-def passages() -> tuple[Passage, ...]:
-    """The passages shipped with the package."""
-    raw = files(__package__).joinpath("demo_passages.json").read_text("utf-8")
-    return tuple(Passage(**one) for one in json.loads(raw))
+    source: Passage | None = None
+    related: Sequence[Passage] = ()
 
 
 def build(_: Settings) -> DemoProvider:
+    index_of_passages()  # now, so that the first visitor does not wait for it
     return DemoProvider()
 
 
@@ -123,77 +82,104 @@ class DemoProvider:
     def stream(
         self, messages: Sequence[Message], *, model: str = "", max_tokens: int, tools: Sequence[ActionSpec] = ()
     ) -> Generator[Delta, None, None]:
-        prompt = next(message.content for message in reversed(messages) if message.role == "user")
-        asked = any(message.role == "tool" for message in messages)
-        found = search(prompt)
-        spent = 0
-        if not asked:
-            for word in _words(_answer(messages, found)):
-                if spent >= max_tokens:
-                    yield Finish("length", MODEL, _usage(messages, spent))
-                    return
-                yield Text(word)
-                spent += 1
-                if self._pause:
-                    time.sleep(self._pause)
-            for passage in found[:1]:
-                yield Citation(passage.title, passage.text)
-            if any(tool.name == SUGGEST.name for tool in tools):
-                yield ToolCall("suggest", SUGGEST.name, {"prompts": [passage.question for passage in found[1:4]]})
-        yield Finish("stop", MODEL, _usage(messages, spent))
+        if any(message.role == "tool" for message in messages):  # it heard of its own suggestion: nothing to add
+            yield Finish("stop", MODEL)
+            return
+        talk = Talk(messages)
+        answer = talk.answer()
+        words = _words(talk.laid_out(answer))
+        told = words[:max_tokens]
+        for piece in _pieces(told):
+            yield Text(piece)
+            if self._pause:
+                time.sleep(self._pause)
+        if len(told) < len(words):
+            yield Finish("length", MODEL, _usage(messages, told))
+            return
+        yield from _beside(answer, tools)
+        yield Finish("stop", MODEL, _usage(messages, told))
 
 
-def search(query: str, most: int = 4) -> list[Passage]:
-    """The passages that fit a query best, the best first; the first passages when nothing fits."""
-    index = _index()
-    wanted = _terms(query)
-    scored = sorted(((_score(wanted, terms, index), place) for place, terms in enumerate(index.terms)), reverse=True)
-    fitting = [passages()[place] for score, place in scored if score > 0]
-    rest = [passage for passage in passages() if passage not in fitting]
-    return (fitting + rest)[:most]
+class Talk:
+    """A conversation as the demo reads it."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        said = [message.content for message in messages if message.role == "user"]
+        self.prompt = said[-1] if said else ""
+        self.document = _document(said[-2]) if len(said) > 1 else None
+        before = said[:-1] if self.document is None else said[:-2]
+        self.before = before[-1] if before else ""
+        self.told = "\n".join(message.content for message in messages if message.role == "assistant")
+        system = " ".join(message.content for message in messages if message.role == "system")
+        self.editing = self.document is not None and (not system or re.search(r"\bedit\b", system) is not None)
+        self.generating = re.search(r"\bgenerate\b", system) is not None
+
+    def answer(self) -> Answer:
+        if self.editing and self.document is not None:
+            edited = edit(self.prompt, self.document)
+            return Answer(edited.said, code=edited.text)
+        asked = _SALUTE.sub("", self.prompt.strip().lower().rstrip("?!. "))
+        if _GREETING.fullmatch(asked):
+            return _welcome("Hello! Ask me about this server, for example:")
+        if _ABOUT.fullmatch(asked):
+            return _from(passage("what"), _starters())
+        if _MORE.fullmatch(asked) and self.before:
+            return self._found([one for one in search(self.before) if f"**{one.title}.**" not in self.told])
+        if _THANKS.fullmatch(asked):
+            return _welcome("You are welcome. If there is more:")
+        lean = self.before if len(terms(self.prompt)) < _LEANS else ""
+        return self._found(search(self.prompt, lean))
+
+    def laid_out(self, answer: Answer) -> str:
+        """The answer as markdown. Where code becomes an appendix, it comes last: no main text may follow it."""
+        notice = SHORT_NOTICE if "built-in demo" in self.told else NOTICE
+        code = _block(answer)
+        blocks = (answer.text, notice, code) if self.generating or self.editing else (answer.text, code, notice)
+        return "\n\n".join(filter(None, blocks)) + "\n"
+
+    def _found(self, found: Sequence[Passage]) -> Answer:
+        if self.generating:  # of passages that fit about as well, one with a sample is what was asked for
+            found = sorted(found[:3], key=lambda one: not one.code) + list(found[3:])
+        if found:
+            return _from(found[0], [*found[1:], *_starters()])
+        if self.generating:
+            sample = passage("own_mode")
+            said = "That needs a model, and none is set. What I can give you is the code of a mode that would ask one:"
+            return Answer(said, sample.code, sample.language, sample, _starters())
+        return _welcome("I know nothing about that: no model is set, and all I have read is about this server. Try:")
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
-    terms: tuple[Counter[str], ...]
-    found_in: Counter[str]
-    mean: float
+def _from(one: Passage, related: Sequence[Passage]) -> Answer:
+    return Answer(f"**{one.title}.** {one.text}", one.code, one.language, one, [r for r in related if r != one])
 
 
-@cache
-def _index() -> _Index:
-    terms = tuple(
-        # a word of the title or the question says more about a passage than one of its text
-        Counter(_terms(f"{one.title} {one.question} ") * 3 + _terms(one.text))
-        for one in passages()
-    )
-    found_in = Counter(term for counted in terms for term in counted)
-    return _Index(terms, found_in, sum(counted.total() for counted in terms) / len(terms))
+def _welcome(first: str) -> Answer:
+    starters = _starters()
+    return Answer("\n".join([first, "", *(f"- {one.question}" for one in starters)]), related=starters)
 
 
-def _score(wanted: Sequence[str], terms: Counter[str], index: _Index) -> float:
-    total, many = 0.0, len(index.terms)
-    for term in wanted:
-        if not (count := terms[term]):
-            continue
-        rarity = math.log(1 + (many - index.found_in[term] + 0.5) / (index.found_in[term] + 0.5))
-        total += rarity * count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * terms.total() / index.mean))
-    return total
+def _starters() -> list[Passage]:
+    return [passage(name) for name in ("what", "embed", "resume", "ask")]
 
 
-def _terms(text: str) -> list[str]:
-    words = (word for word in _WORD.findall(text.lower()) if word not in _STOP)
-    return [word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words]
+def _beside(answer: Answer, tools: Sequence[ActionSpec]) -> Iterator[Delta]:
+    """The source of the answer, and what to ask next where the page can show it."""
+    if answer.source is not None:
+        yield Citation(answer.source.title, f"Read on in {answer.source.source}.")
+    if answer.related and any(tool.name == SUGGEST.name for tool in tools):
+        yield ToolCall("suggest", SUGGEST.name, {"prompts": [one.question for one in answer.related[:3]]})
 
 
-def _answer(messages: Sequence[Message], found: Sequence[Passage]) -> str:
-    best = found[0]
-    document = next((m.content for m in messages if m.role == "user" and m.content.startswith("The document")), None)
-    if document is not None:
-        tidied = "\n".join(line.rstrip() for line in document.split("\n")[2:-1]).strip()
-        return f"I tidied the white space of your document; a real model would do what you asked.{NOTICE}\n\n```\n{tidied}\n```\n"
-    code = f"\n\n```{best.language}\n{best.code}\n```\n" if best.code else ""
-    return f"**{best.title}.** {best.text}{NOTICE}{code}"
+def _block(answer: Answer) -> str:
+    if not answer.code:
+        return ""
+    return fenced(answer.code).replace("\n", f"{answer.language}\n", 1)
+
+
+def _document(message: str) -> str | None:
+    """The document that stands before a prompt as fenced data (see Run.messages); None when this is none."""
+    head, _, rest = message.partition("\n")
+    return "\n".join(rest.split("\n")[1:-1]) if head.startswith("The document") and rest.startswith("```") else None
 
 
 def _words(text: str) -> list[str]:
@@ -201,6 +187,12 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s?|\s+", text)
 
 
-def _usage(messages: Sequence[Message], spent: int) -> dict[str, int]:
+def _pieces(words: Sequence[str]) -> Iterator[str]:
+    """Word by word; of a long text several words at once, so that nobody waits for minutes."""
+    step = 1 + len(words) // _TYPED
+    return ("".join(words[place : place + step]) for place in range(0, len(words), step))
+
+
+def _usage(messages: Sequence[Message], told: Sequence[str]) -> dict[str, int]:
     """Words stand in for tokens."""
-    return {"input_tokens": sum(len(message.content.split()) for message in messages), "output_tokens": spent}
+    return {"input_tokens": sum(len(message.content.split()) for message in messages), "output_tokens": len(told)}

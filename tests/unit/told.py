@@ -1,0 +1,66 @@
+"""What the product's texts claim, held against the code: settings, commands, routes, samples."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from assistant import Assistant
+from assistant.cli import commands
+from assistant.config import OTHER_NAMES, PREFIX, Settings
+from assistant.testing import SECRET, ScriptedProvider, make_app
+
+ROOT = Path(__file__).parents[2]
+
+# A page that names a family of settings, as in `ASSISTANT_...`, names none.
+_SETTING = re.compile(r"\bASSISTANT_[A-Z][A-Z_]*[A-Z]\b")
+_TARGET = re.compile(r"(?:`|^|; |&& |[A-Z_]+=\S* )make ([a-z-]+)", re.M)
+_COMMAND = re.compile(r"flask (?:--app \S+ )?assistant ([a-z-]+)")
+_ROUTE = re.compile(r"(?<![\w.$-])/assistant(/[a-z][\w{}./-]*)|\$BASE(/[a-z]\w*)")
+
+
+def broken_claims(text: str) -> list[str]:
+    """The names in a text that stand for nothing."""
+    known = {PREFIX + spec.name.upper() for spec in fields(Settings)} | OTHER_NAMES
+    broken = [name for name in _SETTING.findall(text) if name not in known]
+    broken += [f"make {name}" for name in _TARGET.findall(text) if name not in make_targets()]
+    broken += [f"flask assistant {name}" for name in _COMMAND.findall(text) if name not in commands.commands]
+    return broken + [route for match in _ROUTE.finditer(text) if not is_route(route := match[1] or match[2])]
+
+
+@cache
+def make_targets() -> frozenset[str]:
+    return frozenset(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+@cache
+def routes() -> frozenset[str]:
+    """The routes of the stand-alone server and of the extension, below the prefix, with `{}` for each parameter."""
+    embedded = Flask("host")
+    embedded.secret_key = SECRET
+    Assistant(embedded)
+    rules = [str(rule) for app in (make_app(), embedded) for rule in app.url_map.iter_rules()]
+    return frozenset(re.sub(r"<\w+>", "{}", rule).removeprefix("/assistant") for rule in rules)
+
+
+def is_route(path: str) -> bool:
+    """Whether a path, as people write it, begins a route: `/request`, `/request/{request_id}`, `/stream`."""
+    path = re.sub(r"\{\w+\}", "{}", path).rstrip("/.")
+    return any(route == path or route.startswith(path + "/") for route in routes())
+
+
+def execute(*samples: str) -> None:
+    """Runs the Python samples of one page in order, in one namespace that has an `app` and its `assistant`."""
+    app = Flask("sample")
+    app.secret_key = SECRET
+    names: dict[str, Any] = {"__name__": "sample", "app": app, "assistant": Assistant(app, provider=ScriptedProvider())}
+    try:
+        for sample in samples:
+            exec(compile(sample, "<sample>", "exec"), names)
+    finally:
+        names.clear()  # signals hold their receivers weakly: this ends those of the samples
