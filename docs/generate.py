@@ -1,0 +1,146 @@
+"""Writes the pages that follow from the code: errors, settings, and instance/config.example.py.
+
+python docs/generate.py          writes what is stale
+python docs/generate.py --check  says what is stale, and exits 1
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from assistant.config import PREFIX, Settings  # noqa: E402
+from assistant.errors import CODES  # noqa: E402
+
+NOTE = "<!-- Written by docs/generate.py from the code; change it there. -->"
+
+# What a page may offer the user for each kind of failure (protocol, Events).
+OFFER = {
+    "invalid": "edit and send again",
+    "auth": "sign in",
+    "gone": "send again",
+    "limited": "wait; count `retry_after` down",
+    "unavailable": "retry",
+    "interrupted": "retry; the partial answer is kept",
+    "failed": "retry, and report the request id",
+}
+
+
+def errors() -> str:
+    """docs/reference/errors.md"""
+    lines = [
+        "# Errors",
+        "",
+        NOTE,
+        "",
+        "One table serves HTTP problems (`application/problem+json`) and the `error` event that ends a stream. `status` is",
+        "the HTTP status of a problem; `retryable` says that a new POST may succeed; `kind` says what to offer the user. An",
+        "unknown code falls back to its kind, else to its HTTP status.",
+    ]
+    for kind in dict.fromkeys(error.kind for error in CODES.values()):
+        group = [error for error in CODES.values() if error.kind == kind]
+        lines += ["", f"## {kind}", "", f"Offer the user: {OFFER[kind]}.", ""]
+        lines += ["| code | status | retryable | message |", "|---|---|---|---|"]
+        lines += [f"| `{e.code}` | {e.status} | {'yes' if e.retryable else 'no'} | {e.message} |" for e in group]
+    return "\n".join(lines) + "\n"
+
+
+def settings() -> str:
+    """docs/reference/settings.md"""
+    lines = [
+        "# Settings",
+        "",
+        NOTE,
+        "",
+        "Durations are seconds, sizes bytes. Looked for in the environment first, then in the Flask config (which the",
+        "stand-alone server fills from `instance/config.py`), then the default. Lists are comma-separated in the environment.",
+        "The `JWT_*` settings of flask-jwt-extended and the `RATELIMIT_*` ones of flask-limiter work under their own names.",
+        "",
+        "| setting | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, default, doc in known():
+        shown = f"`{plain}`" if (plain := _plain(default)) else "none"
+        lines.append(f"| `{name}` | {shown} | {doc} |")
+    return "\n".join(lines) + "\n"
+
+
+def config() -> str:
+    """instance/config.example.py"""
+    lines = [
+        '"""Settings of the stand-alone server: copy this file to instance/config.py and uncomment what you change.',
+        "",
+        "The environment goes before this file. Every line below shows the default. Durations are seconds, sizes bytes.",
+        "docs/generate.py writes this file from assistant/config.py.",
+        '"""',
+        "# ruff: noqa: ERA001",
+    ]
+    for name, default, doc in known():
+        lines += ["", f"# {doc[0].upper()}{doc[1:]}.", f"# {name} = {_literal(default)}"]
+    lines += [
+        "",
+        "# --- flask-jwt-extended: who may call ---",
+        "# The secret for HS256, at least 32 bytes; without one, a secret of this host is made in instance/secret.",
+        '# JWT_SECRET_KEY = ""',
+        "",
+        '# Or public-key tokens: JWT_ALGORITHM = "RS256" and the issuer\'s key in PEM.',
+        '# JWT_PUBLIC_KEY = ""',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def known() -> list[tuple[str, Any, str]]:
+    """Each setting with its default and its meaning."""
+    default = Settings()
+    return [(PREFIX + s.name.upper(), getattr(default, s.name), s.metadata["doc"]) for s in fields(Settings)]
+
+
+def _plain(value: Any) -> str:
+    """As one types it in the environment."""
+    if isinstance(value, dict):
+        return ",".join(f"{key}={one}" for key, one in value.items())
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return str(int(value))
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _literal(value: Any) -> str:
+    return repr(value).replace("'", '"')
+
+
+PAGES = {
+    "docs/reference/errors.md": errors,
+    "docs/reference/settings.md": settings,
+    "instance/config.example.py": config,
+}
+
+
+def stale() -> list[str]:
+    """The pages that are not what the code says."""
+    return [page for page, text in PAGES.items() if not _same(ROOT / page, text())]
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text("utf-8") == text
+
+
+def main() -> int:
+    pages = stale()
+    if "--check" in sys.argv:
+        print("\n".join(f"stale: {page}; run python docs/generate.py" for page in pages), end="\n" if pages else "")
+        return bool(pages)
+    for page in pages:
+        (ROOT / page).write_text(PAGES[page](), "utf-8")
+        print(f"wrote {page}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

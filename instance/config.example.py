@@ -1,0 +1,109 @@
+"""Settings of the stand-alone server: copy this file to instance/config.py and uncomment what you change.
+
+The environment goes before this file. Every line below shows the default. Durations are seconds, sizes bytes.
+docs/generate.py writes this file from assistant/config.py.
+"""
+# ruff: noqa: ERA001
+
+# Where requests live: memory:// (one worker).
+# ASSISTANT_REGISTRY = "memory://"
+
+# Which model provider answers: demo, openai or anthropic.
+# ASSISTANT_PROVIDER = "demo"
+
+# The model's name, for providers that need one.
+# ASSISTANT_MODEL = ""
+
+# A model per mode, for example chat=small,generate=large.
+# ASSISTANT_MODELS = {}
+
+# Address of an OpenAI-compatible server, for example http://127.0.0.1:11434/v1.
+# ASSISTANT_BASE_URL = ""
+
+# Key of the provider; else the SDK's own variable is read.
+# ASSISTANT_API_KEY = ""
+
+# Most tokens one model answer may have.
+# ASSISTANT_MAX_OUTPUT_TOKENS = 4096
+
+# Most characters of earlier turns sent to the model.
+# ASSISTANT_HISTORY_CHARS = 48000
+
+# Whether visitors without a login get a guest token.
+# ASSISTANT_GUESTS = False
+
+# Where the routes live.
+# ASSISTANT_URL_PREFIX = "/assistant"
+
+# Other origins whose pages may call, exact, comma-separated.
+# ASSISTANT_ORIGINS = ()
+
+# How many trusted proxies stand in front (for X-Forwarded-*).
+# ASSISTANT_PROXIES = 0
+
+# Most running requests a worker.
+# ASSISTANT_MAX_ACTIVE = 1000
+
+# Most running requests a user.
+# ASSISTANT_MAX_ACTIVE_PER_USER = 5
+
+# Most open streams a request.
+# ASSISTANT_MAX_VIEWERS = 10
+
+# Most open streams a worker.
+# ASSISTANT_MAX_STREAMS = 1000
+
+# Most bytes all logs of a worker may hold.
+# ASSISTANT_MAX_BYTES = 536870912
+
+# Most bytes one request may hold.
+# ASSISTANT_MAX_REQUEST_BYTES = 10000000
+
+# Most events one request may have.
+# ASSISTANT_MAX_REQUEST_EVENTS = 50000
+
+# POSTs a user per mode.
+# ASSISTANT_RATES = {"chat": "60/minute", "edit": "30/minute", "generate": "20/minute"}
+
+# How long a request may go without an event.
+# ASSISTANT_REQUEST_TTL = 300.0
+
+# How long until the first part of the answer.
+# ASSISTANT_FIRST_CHUNK_TIMEOUT = 60.0
+
+# How long a request may take in all.
+# ASSISTANT_DEADLINE = 1800.0
+
+# How long an ended request is kept for replay.
+# ASSISTANT_RETENTION = 300.0
+
+# How long an expired id is remembered as gone.
+# ASSISTANT_TOMBSTONE = 3600.0
+
+# How long a request waits for its first viewer.
+# ASSISTANT_UNWATCHED_TIMEOUT = 60.0
+
+# How long a request goes on after its last viewer left.
+# ASSISTANT_ABANDON_TIMEOUT = 300.0
+
+# How long the page has to answer an action.
+# ASSISTANT_ACTION_TIMEOUT = 120.0
+
+# How long a viewer may take no bytes.
+# ASSISTANT_STALL_TIMEOUT = 60.0
+
+# Longest silence on a stream.
+# ASSISTANT_HEARTBEAT = 15.0
+
+# How long a request body may take to arrive.
+# ASSISTANT_BODY_TIMEOUT = 10.0
+
+# How long running requests may go on while the server stops.
+# ASSISTANT_DRAIN_TIMEOUT = 55.0
+
+# --- flask-jwt-extended: who may call ---
+# The secret for HS256, at least 32 bytes; without one, a secret of this host is made in instance/secret.
+# JWT_SECRET_KEY = ""
+
+# Or public-key tokens: JWT_ALGORITHM = "RS256" and the issuer's key in PEM.
+# JWT_PUBLIC_KEY = ""
