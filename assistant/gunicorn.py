@@ -95,9 +95,17 @@ def _greet(address: Any) -> None:
     if not os.environ.get("ASSISTANT_GREETING") or not isinstance(address, tuple):
         return
     host, port = address[0], address[1]
-    prefix = os.environ.get("ASSISTANT_URL_PREFIX") or "/assistant"
-    here = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
-    print(_GREETING.format(base=f"http://{here}:{port}{prefix}"), flush=True)
+    here = "127.0.0.1" if host in ("0.0.0.0", "::", "") else f"[{host}]" if ":" in host else host
+    for web in _installed():
+        settings = web.settings
+        print(
+            _GREETING.format(
+                base=f"http://{here}:{port}{settings.url_prefix}",
+                login=_AS_GUEST if settings.guests else _AS_USER,
+                model=_NO_MODEL if settings.provider == "demo" else "",
+            ),
+            flush=True,
+        )
 
 
 def _drain_when(over: Callable[[], bool]) -> None:
@@ -127,11 +135,15 @@ def _raise_descriptor_limit() -> None:
 _GREETING = """
 Assistant is listening at {base}
 
-1. a guest's token
-   TOKEN=$(curl -s -X POST {base}/session | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+   BASE={base}
+1. a token
+   {login}
 2. a request
-   ID=$(curl -s {base}/request -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
-        -d '{{"prompt": "What is this server?", "mode": "chat"}}' | sed 's/.*"request_id":"\\([^"]*\\)".*/\\1/')
+   ID=$(curl -s $BASE/request -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+     -d '{{"prompt": "What is this server?", "mode": "chat"}}' | sed 's/.*"request_id":"\\([^"]*\\).*/\\1/')
 3. its stream
-   curl -N {base}/stream/$ID -H "Authorization: Bearer $TOKEN"
-"""
+   curl -N $BASE/stream/$ID -H "Authorization: Bearer $TOKEN"
+{model}"""
+_AS_GUEST = """TOKEN=$(curl -s -X POST $BASE/session | sed 's/.*"access_token":"\\([^"]*\\).*/\\1/')"""
+_AS_USER = "TOKEN=$(.venv/bin/flask --app wsgi assistant token me)"
+_NO_MODEL = "\nThe built-in demo answers; README.md says how to set a real model. Ctrl-C stops the server.\n"
