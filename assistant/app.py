@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .cli import commands
@@ -42,7 +41,7 @@ def create_app(
     assistant.init_app(app)
     for rule, method, view in blueprint.OPS_ROUTES:
         blueprint.add_route(app, rule, method, view)
-    app.register_error_handler(HTTPException, problems.from_http)
+    problems.register(app)
     app.after_request(_hardened)
     app.cli.add_command(commands)
     proxies = app.extensions["assistant"].settings.proxies

@@ -67,6 +67,7 @@ def build(settings: Settings, limits: Limits, *, ops_at_root: bool) -> Blueprint
                 "Retry-After",
             ],
             supports_credentials=True,
+            always_send=False,  # nothing is granted where nobody asks from elsewhere
             max_age=600,
         )
     return blueprint

@@ -6,7 +6,7 @@ import logging
 import math
 
 import orjson
-from flask import Blueprint, Response
+from flask import Blueprint, Flask, Response
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 from werkzeug.exceptions import HTTPException
@@ -87,10 +87,10 @@ def unexpected(error: Exception) -> Response:
     return problem(Internal())
 
 
-def register(blueprint: Blueprint) -> None:
-    """Catches everything that the routes of this blueprint raise, and nothing of the app around it."""
-    blueprint.register_error_handler(AssistantError, problem)
-    blueprint.register_error_handler(HTTPException, from_http)
-    blueprint.register_error_handler(JWTExtendedException, unauthorized)
-    blueprint.register_error_handler(PyJWTError, unauthorized)
-    blueprint.register_error_handler(Exception, unexpected)
+def register(target: Blueprint | Flask) -> None:
+    """Catches everything that the routes of a blueprint raise, and nothing of the app around it; or of a whole app."""
+    target.register_error_handler(AssistantError, problem)
+    target.register_error_handler(HTTPException, from_http)
+    target.register_error_handler(JWTExtendedException, unauthorized)
+    target.register_error_handler(PyJWTError, unauthorized)
+    target.register_error_handler(Exception, unexpected)

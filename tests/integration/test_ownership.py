@@ -1,0 +1,148 @@
+"""Someone else's id is answered like one that never was, on every verb and in every state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from werkzeug.test import TestResponse
+
+from assistant import Assistant, ask
+from assistant.testing import ScriptedProvider
+from tests.integration.conftest import Start
+from tests.integration.routes import Route, routes, secured
+from tests.integration.server import Server, problem
+
+UNKNOWN = "20260101T000000000Z-00000000-0000-4000-8000-00000000abcd"
+
+
+def told(response: TestResponse) -> tuple[int, list[tuple[str, str]], bytes]:
+    """All there is to see of a response."""
+    return response.status_code, sorted(response.headers), response.data
+
+
+def named(server: Server) -> list[Route]:
+    """The routes that name one request."""
+    return [route for route in secured(server) if "request_id" in route.names]
+
+
+def running(start: Start) -> tuple[Server, str]:
+    server = start(60.0)
+    return server, server.started()
+
+
+def ended(start: Start) -> tuple[Server, str]:
+    server = start("Hello.")
+    request_id = server.started()
+    server.finished()
+    return server, request_id
+
+
+def forgotten(start: Start) -> tuple[Server, str]:
+    server = start("Hello.", ASSISTANT_RETENTION=0)
+    request_id = server.started()
+    server.finished()
+    server.web.janitor.round()
+    return server, request_id
+
+
+def waiting(start: Start) -> tuple[Server, str]:
+    assistant = Assistant(provider=ScriptedProvider())
+
+    @assistant.action("allow", wants="approval")
+    class Allow(BaseModel):
+        pass
+
+    @assistant.handler("chat")
+    def chat(run: Any) -> Any:
+        yield ask("allow")
+
+    server = start(assistant=assistant)
+    request_id = server.started()
+    for _ in range(100):
+        if server.call("GET", f"/request/{request_id}").json["status"] == "waiting_action":
+            break
+    return server, request_id
+
+
+@pytest.mark.parametrize("state", [running, ended, forgotten, waiting])
+def test_someone_elses_request_is_like_an_unknown_one(start: Start, state: Any) -> None:
+    server, request_id = state(start)
+    action_id = _action_of(server, request_id)
+
+    for route in named(server):
+        for after in ("", "?after=1-1", "?after=0"):
+            path, unknown = route.at(request_id, action_id) + after, route.at(UNKNOWN, action_id) + after
+            foreign = server.call(route.method, path, user="eve", json=route.body)
+            absent = server.call(route.method, unknown, user="eve", json=route.body)
+
+            assert told(foreign) == told(absent), route
+            assert foreign.status_code == 404, route
+
+
+def _action_of(server: Server, request_id: str) -> str:
+    record = server.call("GET", f"/request/{request_id}").json
+    return next((one["action_id"] for one in record.get("pending_actions", ())), "act-1")
+
+
+def test_a_stranger_changes_nothing(start: Start) -> None:
+    server, request_id = waiting(start)
+    action_id = _action_of(server, request_id)
+
+    for route in named(server):
+        server.call(route.method, route.at(request_id, action_id), user="eve", json=route.body)
+
+    record = server.call("GET", f"/request/{request_id}").json
+    assert record["status"] == "waiting_action"
+    assert record["pending_actions"][0]["phase"] == "proposed"
+    assert record["viewers"] == 0
+
+
+def test_the_owner_of_a_forgotten_request_hears_that_it_is_gone(start: Start) -> None:
+    server, request_id = forgotten(start)
+
+    for route in named(server):
+        response = server.call(route.method, route.at(request_id), json=route.body)
+
+        assert response.status_code == 410, route
+        if route.method != "HEAD":
+            problem(response, 410, "gone")
+
+
+def test_a_list_holds_ones_own_requests_only(server: Server) -> None:
+    mine, theirs = server.started(track_id="t"), server.started(user="eve", track_id="t")
+
+    listed = server.call("GET", "/requests?track_id=t").json["requests"]
+
+    assert [one["request_id"] for one in listed] == [mine]
+    assert theirs not in str(listed)
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        "x",
+        UNKNOWN.upper(),
+        UNKNOWN + "0",
+        UNKNOWN.replace("-4000-", "-1000-"),
+        UNKNOWN.replace("0", "٠"),
+        UNKNOWN + "%00",
+        UNKNOWN + "%0A",
+        "..",
+        "%2e%2e",
+        "a" * 100_000,
+        "%ff",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_is_no_id_is_refused_before_anything_is_looked_up(server: Server, request_id: str) -> None:
+    for route in named(server):
+        response = server.call(route.method, route.at(request_id), json=route.body)
+
+        assert response.status_code == 400 or request_id in ("..", "%2e%2e"), route
+        assert response.status_code < 500
+
+
+def test_every_route_with_an_id_is_secured(server: Server) -> None:
+    assert not [route for route in routes(server) if route.names and not route.secured]
