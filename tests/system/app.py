@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import time
 from collections.abc import Iterator
 from typing import Any
+
+import gevent
 
 from assistant import Assistant, chunk, create_app, stage
 from assistant.events import Event
@@ -47,3 +50,17 @@ def hold(run: Any) -> Iterator[Event]:
 
 
 app = create_app(assistant=assistant)
+
+
+@app.get("/held")
+def held() -> dict[str, int]:
+    """What this worker holds, for the tests that look for leaks."""
+    gc.collect()
+    registry = app.extensions["assistant"].service.registry
+    return {
+        "registry": len(registry._entries),
+        "bytes": registry.bytes,
+        "users": len(registry._users) + len(registry._active) + len(registry._keys),
+        "streams": len(app.extensions["assistant"].service.viewers),
+        "greenlets": sum(isinstance(one, gevent.Greenlet) and not one.dead for one in gc.get_objects()),
+    }

@@ -1,0 +1,177 @@
+"""Nothing stays behind: not of clients that never stream, reset, vanish or stop reading."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+import requests
+
+from tests.system.client import Client
+from tests.system.server import Server
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Short clocks: the bounds of the protocol are these plus one round of the janitor."""
+    clocks = {"unwatched_timeout": 2, "abandon_timeout": 2, "retention": 1, "stall_timeout": 3, "heartbeat": 2}
+    with Server(tmp_path_factory.mktemp("leaks"), max_active=20_000, **clocks) as running:
+        yield running
+
+
+def eventually(true: Callable[[], bool], within: float) -> bool:
+    until = time.monotonic() + within
+    while not true():
+        if time.monotonic() > until:
+            return False
+        gevent.sleep(0.1)
+    return True
+
+
+def held(server: Server) -> dict[str, int]:
+    """What the worker holds, by its own account and by the kernel's."""
+    own: dict[str, int] = requests.get(f"{server.base}/held", timeout=10).json()
+    return {**own, "descriptors": server.worker().num_fds()}
+
+
+def baseline(server: Server) -> dict[str, int]:
+    """What the worker holds at rest: after its first request, with no connection open."""
+    Client(server.base).read(Client(server.base).submit())
+    assert eventually(lambda: held(server)["registry"] == 0, 10)
+    eventually(lambda: server.connections() <= 1, 10)
+    return held(server)
+
+
+def back_at(before: dict[str, int], server: Server) -> Callable[[], bool]:
+    return lambda: all(now <= before[name] for name, now in held(server).items())
+
+
+def raw_get(server: Server, request_id: str, client: Client) -> socket.socket:
+    """A socket that has sent a GET for a stream and has read nothing."""
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    head = f"GET /assistant/stream/{request_id} HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['Authorization']}\r\n\r\n"
+    plain.sendall(head.encode())
+    return plain
+
+
+def reset(plain: socket.socket) -> None:
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    plain.close()
+
+
+def test_ten_thousand_posts_that_nobody_streams_leave_nothing(own_server: Server) -> None:
+    before = baseline(own_server)
+    numbers = itertools.count()
+
+    def post_some() -> None:
+        session = requests.Session()
+        while (number := next(numbers)) < 10_000:
+            client = users[number % 50]
+            body = {"prompt": "x", "mode": "hold" if number % 2 else "count"}
+            answer = session.post(f"{own_server.base}/assistant/request", json=body, headers=client.headers, timeout=30)
+            assert answer.status_code == 201 or answer.json()["code"] == "too_many_active"
+        session.close()
+
+    users = [Client(own_server.base, f"user{number}") for number in range(50)]
+    jobs = [gevent.spawn(post_some) for _ in range(20)]
+    gevent.joinall(jobs, timeout=120, raise_error=True)
+    assert all(job.ready() for job in jobs)
+
+    assert eventually(back_at(before, own_server), 30), (before, held(own_server))
+
+
+def test_a_thousand_resets_right_after_get_leave_nothing(own_server: Server) -> None:
+    before = baseline(own_server)
+    client = Client(own_server.base)
+    request_id = client.submit(mode="hold")
+
+    for number in range(1000):
+        plain = raw_get(own_server, request_id, client)
+        if number % 2:
+            gevent.sleep(0.001)  # also in the middle of the headers or the first block
+        reset(plain)
+
+    client.cancel(request_id)
+    assert eventually(back_at(before, own_server), 20), (before, held(own_server))
+
+
+def test_resets_in_the_middle_of_an_answer_leave_nothing_and_hurt_no_other_viewer(own_server: Server) -> None:
+    before = baseline(own_server)
+    client = Client(own_server.base)
+    request_id = client.submit(context={"count": 200, "pause": 0.005})
+
+    def leave_early(count: int) -> None:
+        connection, response = client.connect(request_id)
+        response.read(count)
+        reset(connection.sock)
+
+    stayer = gevent.spawn(client.read, request_id)
+    leavers = [gevent.spawn(leave_early, 50 * number) for number in range(1, 9)]
+    gevent.joinall([stayer, *leavers], timeout=30, raise_error=True)
+
+    assert stayer.value.outcome == "completed"
+    assert eventually(back_at(before, own_server), 20), (before, held(own_server))
+
+
+def test_a_client_that_stops_reading_is_cut_and_may_resume(own_server: Server) -> None:
+    before = baseline(own_server)
+    client = Client(own_server.base)
+    request_id = client.submit(mode="flood", context={"count": 200, "size": 15_000})
+    stuck = [raw_get(own_server, request_id, client) for _ in range(5)]
+    assert eventually(lambda: own_server.connections() >= 5, 5)
+
+    # the stall timeout and one round
+    assert eventually(lambda: held(own_server)["streams"] == 0, 3 + 2), held(own_server)
+
+    for plain in stuck:
+        plain.close()
+    assert client.read(request_id).outcome == "completed"
+    assert eventually(back_at(before, own_server), 20), (before, held(own_server))
+
+
+def test_a_client_that_leaves_in_silence_is_noticed_at_once(own_server: Server) -> None:
+    client = Client(own_server.base)
+    request_id = client.submit(mode="hold")
+    plain = raw_get(own_server, request_id, client)
+    assert eventually(lambda: held(own_server)["streams"] == 1, 5)
+
+    plain.close()
+
+    assert eventually(lambda: held(own_server)["streams"] == 0, 1.0)
+    client.cancel(request_id)
+
+
+def test_silence_is_broken_by_heartbeats_of_one_line(own_server: Server) -> None:
+    client = Client(own_server.base)
+    request_id = client.submit(mode="hold")
+    connection, response = client.connect(request_id)
+
+    seen = b""
+    with gevent.Timeout(10):
+        while seen.count(b"\n:\n") < 1 or not seen.endswith(b":\n:\n"):
+            seen += response.read1(4096)
+
+    connection.close()
+    assert response.getheader("Assistant-Heartbeat") == "2"
+    client.cancel(request_id)
+
+
+def test_a_pipelined_request_behind_a_stream_is_served_after_it(own_server: Server) -> None:
+    client = Client(own_server.base)
+    request_id = client.submit(context={"count": 10, "pause": 0.02})
+    plain = raw_get(own_server, request_id, client)
+    plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    seen = b""
+    with gevent.Timeout(10):
+        while block := plain.recv(65536):
+            seen += block
+    plain.close()
+
+    assert seen.count(b"HTTP/1.1 200 OK") == 2
+    assert seen.index(b'"outcome":"completed"') < seen.index(b'{"status":"alive"}')
