@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from assistant import providers
 from assistant.config import PREFIX, Settings
 from assistant.events import NAMES
 from assistant.protocols import RequestRegistry
@@ -128,6 +129,21 @@ def test_decisions_name_things_that_exist() -> None:
         for name in re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8").rstrip().split("\n\n")[-1]):
             assert (ROOT / "assistant" / name).is_file(), name
     assert "user_id" in RequestRegistry.get.__annotations__
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("provider", ["OpenAI", "Anthropic", "Anything that speaks OpenAI's protocol"])
+def test_two_lines_set_a_real_model(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    code = _FENCE.search(ROOT.joinpath("README.md").read_text("utf-8").partition(f"\n{provider}")[2])
+    assert code is not None
+    lines = code[2].strip().split("\n")
+
+    model = providers.build(Settings.load({}, dict(re.findall(r"(\w+)=(\S+)", code[2]))))
+
+    assert len(lines) == 2
+    assert type(model).__module__.endswith("anthropic" if provider == "Anthropic" else "openai")
 
 
 # --- a newcomer's commands -------------------------------------------------------------------------------------
