@@ -146,6 +146,7 @@ class Assistant:
             registry,
             viewers,
             settings,
+            runs=runner.runs,
             overrun=runner.overrun,
             abandon=runner.abandon,
             extra=(service.drain_step,),

@@ -9,6 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -27,7 +28,8 @@ TICK = 1.0
 
 
 class Janitor:
-    """`overrun` names requests that ignore their stop, `abandon` ends one of them (see TaskRunner); `extra` duties run
+    """`runs` tells whether a request has a runner, `overrun` names those that ignore their stop, `abandon` ends one (see
+    TaskRunner); `extra` duties run
     in the same rounds."""
 
     def __init__(
@@ -36,6 +38,7 @@ class Janitor:
         viewers: Viewers,
         settings: Settings,
         *,
+        runs: Callable[[str], bool],
         overrun: Callable[[], list[str]],
         abandon: Callable[[str], None],
         extra: tuple[Callable[[], None], ...] = (),
@@ -45,6 +48,7 @@ class Janitor:
         self._registry = registry
         self._viewers = viewers
         self._settings = settings
+        self._runs = runs
         self._overrun = overrun
         self._abandon = abandon
         self._clock = clock or Clock()
@@ -69,16 +73,17 @@ class Janitor:
         for duty in self._duties:
             try:
                 duty()
-            except Exception:
+            except (Exception, gevent.Timeout):
                 log.exception("the janitor's duty %s failed", duty.__name__)
 
     def end_overdue(self) -> None:
-        """Stops every request that is past one of its clocks."""
+        """Stops every request that is past one of its clocks, and ends one that has nobody left to stop."""
         for overdue in self._registry.overdue():
-            try:
+            with suppress(NotFound):
                 self._registry.stop(overdue.request_id, overdue.code)
-            except NotFound:
-                continue
+            if not self._runs(overdue.request_id):
+                log.error("a request had no runner; it was ended", extra={"request_id": overdue.request_id})
+                self._abandon(overdue.request_id)
 
     def end_overrun(self) -> None:
         """Finishes requests whose handlers ignore their stop."""

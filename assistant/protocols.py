@@ -88,6 +88,9 @@ class RequestRegistry(Protocol):
         """Admits and stores a request and appends `1-1`, in one atomic step. Raises TooManyActive, ServerFull,
         IdempotencyMismatch."""
 
+    def replayed(self, user_id: str, key: IdempotencyKey) -> RequestContext | None:
+        """The request that this key stands for, if any. Raises IdempotencyMismatch."""
+
     def get(self, request_id: str, user_id: str) -> RequestContext:
         """The user's request. Raises NotFound (unknown or someone else's) or Gone (theirs, but expired)."""
 

@@ -138,14 +138,14 @@ class Run:
         if spec is None:
             return "There is no such tool."
         try:
-            args = spec.check_args(call.args)
+            spec.check_args(call.args)
         except ValidationError as problem:
             return f"The arguments are not valid: {problem.errors(include_url=False, include_input=False)}"
         if spec.wants == "nothing":
-            yield action(spec.name, args)
+            yield action(spec.name, call.args)
             return "Done."
         try:
-            value = yield ask(spec.name, args)
+            value = yield ask(spec.name, call.args)
         except ActionDenied:
             return "The user said no."
         except (ActionFailed, ActionExpired) as problem:

@@ -50,6 +50,10 @@ T = TypeVar("T")
 
 # Longest unbroken work of one handler before others get their turn; seconds.
 _TURN = 0.010
+# The shortest pause that lets the loop serve sockets and timers; seconds.
+_PAUSE = 0.0001
+# Longest message of a failure that goes into the log; characters.
+_MESSAGE = 1_000
 # Longest name that a provider may give its model or its reason to end; characters.
 _NAME = 200
 # How long a stopped handler may go on before its request is finished over its head; seconds (protocol: Stopping).
@@ -127,9 +131,18 @@ class TaskRunner:
         return list(self._tasks)
 
     def abandon(self, request_id: str) -> None:
-        """Finishes a request over its handler's head and kills its greenlet."""
+        """Finishes a request over its handler's head and kills its greenlet; also one that nobody runs any more."""
         if (task := self._tasks.get(request_id)) is not None:
             task.abandon()
+            return
+        with suppress(*_LOST):
+            self.registry.finish(
+                request_id, self.registry.snapshot(request_id).ctx.attempt, failure(Internal(), self.clock.now())
+            )
+
+    def runs(self, request_id: str) -> bool:
+        """Whether somebody here will finish the request."""
+        return request_id in self._tasks
 
     def ended(self, request_id: str) -> None:
         self._tasks.pop(request_id, None)
@@ -154,6 +167,8 @@ class _Task:
         self._asked: str | None = None
         self._answers: Any = SimpleQueue()
         self._ended = False
+        self._generator: Generator[Event, Any, None] | None = None
+        self._verdict: Event | None = None
         self._stopped_at: float | None = None
         self._greenlet = gevent.Greenlet(self._work)
 
@@ -167,9 +182,9 @@ class _Task:
         if self._reason is None:
             self._reason = reason
             self._stopped_at = self._runner.clock.monotonic()
+            gevent.get_hub().loop.run_callback(self._deliver)
             if reason == "cancelled":
                 self._say_cancelling()
-            gevent.get_hub().loop.run_callback(self._deliver)
 
     def answer(self, action_id: str, reply: ActionReply) -> None:
         """Tells all viewers of a claim or a result, and the handler when it waits for this action."""
@@ -177,26 +192,25 @@ class _Task:
         facts = {"value": clean_value(reply.value), "status": reply.status} if isinstance(reply, ResultReply) else {}
         proposed = next(data for data in self._transcript.actions if data["action_id"] == action_id)
         named = {name: proposed[name] for name in ("action_id", "name", "wants", "expires_at")}
-        try:
+        # a log that is full ends the request at the handler's next event, so the handler must go on
+        with suppress(*_LOST, BudgetExceeded):
             self._publish_action({**named, "phase": phase, **facts})
-        except (*_LOST, BudgetExceeded):
-            return
         if action_id == self._asked and isinstance(reply, ResultReply):
             self._answers.put(reply)
 
     def abandon(self) -> None:
         """Ends the request first, so that nothing the handler still does can be seen, then its greenlet."""
-        gevent.spawn(self._conclude_in_context)
+        gevent.spawn(self._conclude_now)
         gevent.spawn(self._greenlet.kill, block=False)
 
     @property
     def overrun_since(self) -> float | None:
-        """When a stop came that has not led to an end yet; monotonic seconds."""
+        """When a stop or the clean-up began that has not led to an end yet; monotonic seconds."""
         return None if self._ended else self._stopped_at
 
     def _say_cancelling(self) -> None:
         with suppress(*_LOST, BudgetExceeded):
-            self._publish(status(Status.CANCELLING))
+            self._log_status(Status.CANCELLING)
 
     def _deliver(self) -> None:
         """Runs in the hub, so the state it looks at is that of a greenlet which waits."""
@@ -208,23 +222,26 @@ class _Task:
     def _work(self) -> None:
         with self._runner.context():
             emit(processing_started, self._runner.sender, ctx=self._ctx)
-            self._conclude(self._outcome())
+            self._verdict = self._outcome()
+            self._close_handler()
+            self._conclude(self._verdict)
 
-    def _outcome(self) -> Event | None:
-        """The terminal event this request has earned; None when somebody else has ended it."""
+    def _outcome(self) -> Event:
+        """The terminal event this request has earned. Whatever a handler raises, it is an outcome."""
         try:
             self._check_stop()
-            self._publish(status(Status.RUNNING))
-            self._drive(self._runner.catalog.modes[self._ctx.mode].handler(self._run))
+            self._log_status(Status.RUNNING)
+            self._generator = self._runner.catalog.modes[self._ctx.mode].handler(self._run)
+            self._drive(self._generator)
             self._check_stop()
             return self._complete("completed")
         except Stop as stop:
             return self._stopped(stop.reason)
-        except _LOST:
-            return None
+        except gevent.GreenletExit:  # somebody killed the greenlet: the link finishes
+            raise
         except AssistantError as problem:
             return self._stopped(self._reason) if self._reason else self._failed(problem)
-        except Exception:
+        except BaseException:  # also SystemExit and a leaked gevent.Timeout: they end this request, not the worker
             if self._reason:  # what a handler raises while it is being stopped is not news
                 return self._stopped(self._reason)
             log.exception("the handler of mode %s failed", self._ctx.mode, extra={"request_id": self._ctx.request_id})
@@ -234,21 +251,32 @@ class _Task:
         """Takes the handler turn by turn; its events go into the log, answers to its questions go back."""
         self._turn_ends = time.perf_counter() + _TURN
         resume: Callable[[], Event] = generator.__next__
+        while True:
+            try:
+                event = self._waiting(resume)
+            except StopIteration:
+                return
+            self._check_stop()  # also when the handler swallowed its Stop
+            resume = self._answered(generator, event) if isinstance(event, Ask) else self._told(generator, event)
+
+    def _close_handler(self) -> None:
+        """Runs the handler's clean-up, for which it has GRACE; what that raises does not replace the outcome."""
+        if self._generator is None:
+            return
+        if self._stopped_at is None:
+            self._stopped_at = self._runner.clock.monotonic()
         try:
-            while True:
-                try:
-                    event = self._waiting(resume)
-                except StopIteration:
-                    return
-                self._check_stop()  # also when the handler swallowed its Stop
-                resume = self._answered(generator, event) if isinstance(event, Ask) else self._told(generator, event)
-        finally:
-            _close(generator)
+            self._generator.close()
+        except gevent.GreenletExit:
+            raise
+        except BaseException:
+            log.exception("a handler's clean-up failed", extra={"request_id": self._ctx.request_id})
 
     def _told(self, generator: Generator[Event, Any, None], event: Event) -> Callable[[], Event]:
         self._publish(event)
         if time.perf_counter() > self._turn_ends:
-            self._waiting(lambda: gevent.sleep(0))
+            # not sleep(0): the loop looks at sockets and timers only once in fifty such turns
+            self._waiting(lambda: gevent.sleep(_PAUSE))
             self._turn_ends = time.perf_counter() + _TURN
         return generator.__next__
 
@@ -280,13 +308,14 @@ class _Task:
         if spec.wants == "nothing":
             raise ValueError(f"the action {spec.name!r} wants nothing; propose it with action()")
         self._asked = self._propose(spec, question.data["args"], timeout)
-        self._publish(status(Status.WAITING_ACTION))
+        self._check_stop()  # a receiver of the proposal may have waited
+        self._log_status(Status.WAITING_ACTION)
         try:
             reply = self._await_reply(self._asked, timeout)
         finally:
             self._asked = None
         self._check_stop()
-        self._publish(status(Status.RUNNING))
+        self._log_status(Status.RUNNING)
         if reply is None:
             raise ActionExpired
         if reply.status == "denied":
@@ -316,7 +345,7 @@ class _Task:
             {
                 "action_id": action_id,
                 "name": spec.name,
-                "args": spec.check_args(args),
+                "args": clean_value(spec.check_args(args)),
                 "phase": "proposed",
                 "wants": spec.wants,
                 "expires_at": self._runner.clock.now() + round(timeout * 1000),
@@ -332,14 +361,18 @@ class _Task:
 
     # --- the log ---
     def _publish(self, event: Event) -> None:
+        """Takes an event of the handler. Raises ValueError for one that a handler has no say in."""
         if event.name == "response_chunk":
             self._publish_chunk(event)
         elif event.name == "action":
             self._propose(self._spec(event), event.data["args"], self._runner.settings.action_timeout)
-        elif event.terminal:
-            raise ValueError("a handler ends by returning or raising; it sends no complete and no error")
-        else:
+        elif event.name == "stage" or (event.name == "status" and event.data.get("state") == Status.RUNNING):
             self._log(event.name, event.data)
+        else:
+            raise ValueError("a handler sends stages, chunks, actions and `running`; it ends by returning or raising")
+
+    def _log_status(self, state: Status) -> None:
+        self._log("status", status(state).data)
 
     def _publish_chunk(self, event: Event) -> None:
         data = self._transcript.place(event)
@@ -351,8 +384,8 @@ class _Task:
             self._first_chunk = self._elapsed()
 
     def _publish_action(self, data: dict[str, Any]) -> None:
-        self._transcript.keep_action(data)
         self._log("action", data)
+        self._transcript.keep_action(data)
 
     def _log(self, name: str, data: dict[str, Any]) -> None:
         event = Event(name, {**data, "ts": self._runner.clock.now()})
@@ -361,36 +394,52 @@ class _Task:
         emit(event_published, self._runner.sender, ctx=self._ctx, event=event, event_id=str(event_id))
 
     # --- the end ---
-    def _conclude(self, terminal: Event | None) -> None:
+    def _conclude(self, terminal: Event) -> None:
         """Writes the terminal event and announces it; does nothing when somebody else was first."""
-        if terminal is None or self._ended:
-            self._ended = True
+        if self._ended:
             return
-        self._ended = True
         try:
-            self._registry.finish(self._ctx.request_id, self._ctx.attempt, terminal)
+            written = self._finish(terminal)
         except _LOST:
             return
+        finally:
+            self._ended = True
         self._published += 1
         emit(
             processing_finished,
             self._runner.sender,
             ctx=self._ctx,
             run=self._run,
-            result=terminal.data,
-            event=terminal,
+            result=written.data,
+            event=written,
             usage=self._usage(),
         )
 
-    def _conclude_in_context(self) -> None:
-        with self._runner.context():
-            self._conclude(self._stopped(self._reason) if self._reason else self._failed(Internal()))
+    def _finish(self, terminal: Event) -> Event:
+        """Closes the log with `terminal`, or with a bare error when that cannot be encoded."""
+        try:
+            self._registry.finish(self._ctx.request_id, self._ctx.attempt, terminal)
+        except (TypeError, ValueError):
+            log.exception("a terminal event does not encode", extra={"request_id": self._ctx.request_id})
+            terminal = failure(Internal(), self._runner.clock.now())
+            self._registry.finish(self._ctx.request_id, self._ctx.attempt, terminal)
+        return terminal
+
+    def _conclude_now(self) -> None:
+        """Ends the request with what is known of it, inside the app's context where that can be had."""
+        verdict = self._verdict or (self._stopped(self._reason) if self._reason else self._failed(Internal()))
+        try:
+            with self._runner.context():
+                self._conclude(verdict)
+        except Exception:
+            log.exception("a request had to end without its context", extra={"request_id": self._ctx.request_id})
+            self._conclude(verdict)
 
     def _afterwards(self) -> None:
         """Runs once the greenlet is dead. It finds something to finish only when the greenlet never got there."""
-        self._runner.ended(self._ctx.request_id)
         if not self._ended:
-            self._conclude_in_context()
+            self._conclude_now()
+        self._runner.ended(self._ctx.request_id)
 
     def _usage(self) -> Usage:
         try:
@@ -421,38 +470,40 @@ class _Task:
                 "outcome": outcome,
                 **transcript.partial,
                 "actions": transcript.actions,
-                "finish_reason": run.finish_reason[:_NAME] if outcome == "completed" else outcome,
-                "model": clean_text(run.model)[:_NAME],
-                "usage": dict(run.usage),
+                "finish_reason": _name(run.finish_reason) if outcome == "completed" else outcome,
+                "model": _name(run.model),
+                "usage": clean_value(run.usage),
                 "timings": {"first_chunk": self._first_chunk, "total": self._elapsed()},
                 "ts": self._runner.clock.now(),
             },
         )
 
     def _failed(self, problem: AssistantError) -> Event:
-        return Event(
-            "error",
-            {
-                "code": problem.code,
-                "message": clean_text(problem.detail),
-                "retryable": problem.retryable,
-                "retry_after": problem.retry_after,
-                "partial": self._transcript.partial,
-                "trace_id": None,
-                "ts": self._runner.clock.now(),
-            },
-        )
+        return failure(problem, self._runner.clock.now(), self._transcript.partial)
 
     def _elapsed(self) -> float:
         return round(self._runner.clock.monotonic() - self._started, 6)
 
 
-def _close(generator: Generator[Event, Any, None]) -> None:
-    """Runs the handler's clean-up; what that raises must not replace the outcome."""
-    try:
-        generator.close()
-    except Exception:
-        log.exception("a handler's clean-up failed")
+def failure(problem: AssistantError, now: int, partial: dict[str, Any] | None = None) -> Event:
+    """The terminal event of a request that failed."""
+    return Event(
+        "error",
+        {
+            "code": problem.code,
+            "message": clean_text(problem.detail)[:_MESSAGE],
+            "retryable": problem.retryable,
+            "retry_after": problem.retry_after,
+            "partial": partial or {"text": "", "parts": []},
+            "trace_id": None,
+            "ts": now,
+        },
+    )
+
+
+def _name(value: object) -> str:
+    """A name that a provider gave, as a log can hold it."""
+    return clean_text(str(value or ""))[:_NAME]
 
 
 def _shown(value: Any) -> str:

@@ -23,6 +23,7 @@ from .errors import (
     ServerFull,
     TooManyViewers,
 )
+from .events import clean_value
 from .models import (
     PROMPT_CHARS,
     ActionReply,
@@ -117,14 +118,23 @@ class AssistantService:
         key = IdempotencyKey(post.key, hashlib.sha256(post.raw).digest()) if post.key else None
         return Prepared(ctx, key, removed)
 
+    def replayed(self, prepared: Prepared) -> Created | None:
+        """The request that an earlier POST with the same key made; costs nothing. Raises IdempotencyMismatch."""
+        if prepared.key is None:
+            return None
+        earlier = self.registry.replayed(prepared.ctx.user_id, prepared.key)
+        return None if earlier is None else Created(earlier, replayed=True)
+
     def submit(self, prepared: Prepared) -> Created:
         """Admits a request and starts it. Raises Draining, TooManyActive, ServerFull, IdempotencyMismatch."""
         if self.draining:
             raise Draining(retry_after=_RETRY_DRAINING)
         created = self.registry.create(prepared.ctx, prepared.key)
         if not created.replayed:
-            emit(request_accepted, self._sender, ctx=created.ctx, removed=prepared.removed)
-            self._runner.start(created.ctx)
+            try:
+                emit(request_accepted, self._sender, ctx=created.ctx, removed=prepared.removed)
+            finally:  # what is admitted is started, whatever becomes of the sender
+                self._runner.start(created.ctx)
         return created
 
     def stream(self, user_id: str, request_id: str, after: Cursor, token_ends: float | None = None) -> Viewer | None:
@@ -170,6 +180,8 @@ class AssistantService:
         Raises NotFound, Gone, ValueRefused, ActionConflict, ActionExpired.
         """
         self.registry.get(request_id, user_id)
+        if isinstance(reply, ResultReply):
+            _check_encodable(reply.value)
         if isinstance(reply, ResultReply) and reply.status == "ok":
             self._check_value(request_id, action_id, reply)
         verdict = self.registry.answer(request_id, action_id, reply)
@@ -235,6 +247,14 @@ def _prompt(text: str) -> tuple[str, int]:
     if len(prompt) > PROMPT_CHARS:
         raise invalid(("prompt",), f"at most {PROMPT_CHARS} characters", "too_long")
     return prompt, removed
+
+
+def _check_encodable(value: Any) -> None:
+    """Raises InvalidRequest for a value that an event cannot carry."""
+    try:
+        clean_value(value)
+    except ValueError:
+        raise invalid(("value",), "nested too deep", "too_deep") from None
 
 
 def _check_shape(model: Any, context: dict[str, Any]) -> None:

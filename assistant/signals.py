@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from blinker import NamedSignal, Namespace
+from greenlet import GreenletExit
 
 log = logging.getLogger("assistant.signals")
 
@@ -33,5 +34,7 @@ def emit(signal: NamedSignal, sender: Any, **facts: Any) -> None:
     for receiver in signal.receivers_for(sender):
         try:
             receiver(sender, **facts)
-        except Exception:
+        except GreenletExit:  # the sender itself is being killed
+            raise
+        except BaseException:  # also a leaked gevent.Timeout or a sys.exit()
             log.exception("a receiver of %s failed", signal.name)

@@ -6,7 +6,7 @@ can run it. Reconnecting is nothing special: a viewer is a cursor, and a new vie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 
 from . import sse
@@ -17,6 +17,8 @@ from .protocols import RequestRegistry
 
 # How long a client waits before it reconnects (protocol, Frames); milliseconds.
 RETRY_MS = 2000
+# A write that takes this much is progress: a slow reader of a large block must not look like one that has stopped; bytes.
+SLICE = 65_536
 
 
 class Viewer:
@@ -47,7 +49,7 @@ class Viewer:
         self.wake: Callable[[], None] = _nobody
         self.cut: Callable[[], None] = _nobody  # the driver's way to end a connection that takes no bytes
 
-    def blocks(self) -> Iterator[bytes | None]:
+    def blocks(self) -> Generator[bytes | None, None, None]:
         """All there is to send, in order. Counts as a viewer from the first `next` until it is closed."""
         # NotFound: dropped since the view looked; the caps: lost a race for the last place. The client comes again.
         with (
@@ -105,9 +107,10 @@ class Viewer:
                 yield None
                 continue
             self._beat = False  # any byte breaks the silence
-            self.writing_since = self._clock.monotonic()
-            yield block
-            self.last_write, self.writing_since = self._clock.monotonic(), None
+            for start in range(0, len(block), SLICE):
+                self.writing_since = self._clock.monotonic()
+                yield block if len(block) <= SLICE else block[start : start + SLICE]
+                self.last_write, self.writing_since = self._clock.monotonic(), None
             self.bytes += len(block)
 
     def _frame(self, state: str, reason: str | None) -> bytes:

@@ -68,6 +68,7 @@ class World:
             self.registry,
             self.viewers,
             self.settings,
+            runs=self.runner.runs,
             overrun=self.runner.overrun,
             abandon=self.runner.abandon,
             extra=(self.service.drain_step,),

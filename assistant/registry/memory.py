@@ -85,6 +85,10 @@ class MemoryRegistry:
                 self._keys[entry.key] = (key.digest, ctx.request_id)
         return Created(ctx)
 
+    def replayed(self, user_id: str, key: IdempotencyKey) -> RequestContext | None:
+        with self._lock:
+            return self._replayed(user_id, key)
+
     def get(self, request_id: str, user_id: str) -> RequestContext:
         with self._lock:
             entry = self._entries.get(request_id)
@@ -136,7 +140,8 @@ class MemoryRegistry:
             entry.ended = self._clock.monotonic()
             entry.inbox = None
             for state in entry.actions.values():
-                if state.pending:
+                # one that wants nothing may still be claimed: nobody waits for it, and a page may replay the log later
+                if state.pending and state.wants != "nothing":
                     state.phase = "expired"
             self._release(entry)
         entry.queue.wake()

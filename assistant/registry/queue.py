@@ -18,8 +18,11 @@ from ..events import Event
 from ..models import START, Cursor
 from ..protocols import Batch
 
-# What the envelope of a terminal event takes at most, besides the text and parts that it repeats; bytes.
-_ENVELOPE = 2_000
+# What the envelope of a terminal event takes at most, besides the text and parts that it repeats; bytes. Its names and its
+# message are bounded in characters, of which JSON may make six bytes each.
+_ENVELOPE = 10_000
+# What the envelope of one part in it takes; bytes. Every chunk may begin a new part.
+_PART = 64
 
 
 class EventQueue:
@@ -133,7 +136,9 @@ class EventQueue:
         end = len(self)
         for attempt, start in reversed(self._starts):
             if attempt == after.attempt:
-                return start + after.seq if 1 <= after.seq <= end - start else None
+                # `2-0` is where attempt 2 begins, behind all of attempt 1
+                first = 1 if attempt == 1 else 0
+                return start + after.seq if first <= after.seq <= end - start else None
             end = start
         return None
 
@@ -141,6 +146,6 @@ class EventQueue:
 def _repeated(event: Event, payload: bytes) -> int:
     """How many bytes of this event the terminal event will say again: the text once joined and once in its part."""
     if event.name == "response_chunk":
-        text = len(sse.dumps(event.data["text"]))
-        return 2 * text if "kind" not in event.data else 2 * text + len(payload)
+        text = 2 * len(sse.dumps(event.data["text"])) + _PART
+        return text if "kind" not in event.data else text + len(payload)
     return len(payload) if event.name == "action" else 0

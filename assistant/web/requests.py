@@ -45,6 +45,8 @@ def _submitted(web: WebState) -> Created:
     body = validated(AssistantRequest, parse_json(raw))
     prepared = web.service.prepare(Submission(user_id, body, raw, key))
     g.assistant_mode = body.mode
+    if (replay := web.service.replayed(prepared)) is not None:
+        return replay
     web.limits.check_mode(body.mode)
     return web.service.submit(prepared)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import gevent.socket
@@ -78,14 +78,15 @@ def drive(viewer: Viewer, environ: Mapping[str, Any], sender: Any = None) -> Ite
     emit(stream_opened, sender, ctx=viewer.ctx, cursor=str(viewer.cursor))
     try:
         connection.open()
-        for block in viewer.blocks():
-            if block is not None:
-                yield block
-                continue
-            bell.wait()
-            bell.clear()
-            if connection.gone:
-                return
+        with closing(viewer.blocks()) as blocks:
+            for block in blocks:
+                if block is not None:
+                    yield block
+                    continue
+                bell.wait()  # the janitor rings at least once a heartbeat
+                bell.clear()
+                if connection.gone:
+                    return
     finally:
         connection.close()
         emit(stream_closed, sender, ctx=viewer.ctx, reason=viewer.end_reason, cursor=str(viewer.cursor),

@@ -195,7 +195,7 @@ def provider_timeout() -> dict[str, Any]:
 
 @scenario("The answer grows beyond its budget: error budget_exceeded with what there is")
 def budget_exceeded() -> dict[str, Any]:
-    world = World(max_request_bytes=3_200)
+    world = World(max_request_bytes=12_400)
 
     def handler(_: Any) -> Iterator[Event]:
         while True:
