@@ -70,16 +70,13 @@ class AnthropicProvider:
             request["system"] = system
         if tools:
             request["tools"] = [_tool(spec) for spec in tools]
-        return deltas(lambda: self._create(request), _Answer(model, self._remember), self._patience)
+        create: Any = self._client.get().messages.create
+        return deltas(lambda: create(**request), _Answer(model, self._remember), self._patience)
 
     def close(self) -> None:
         """Closes the idle connections of this process."""
         if (client := self._client.taken()) is not None:
             client.close()
-
-    def _create(self, request: dict[str, Any]) -> Any:
-        create: Any = self._client.get().messages.create
-        return create(**request)
 
     def _connect(self) -> Anthropic:
         from anthropic import Anthropic, DefaultHttpxClient, Timeout

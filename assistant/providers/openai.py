@@ -60,16 +60,13 @@ class OpenAIProvider:
         }
         if tools:  # some servers refuse an empty list
             request["tools"] = [_tool(spec) for spec in tools]
-        return deltas(lambda: self._create(request), _Answer(model), self._patience)
+        create: Any = self._client.get().chat.completions.create
+        return deltas(lambda: create(**request), _Answer(model), self._patience)
 
     def close(self) -> None:
         """Closes the idle connections of this process."""
         if (client := self._client.taken()) is not None:
             client.close()
-
-    def _create(self, request: dict[str, Any]) -> Any:
-        create: Any = self._client.get().chat.completions.create
-        return create(**request)
 
     def _connect(self) -> OpenAI:
         from openai import DefaultHttpxClient, OpenAI, Timeout

@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
@@ -54,7 +54,7 @@ class Patience:
 class Access:
     """Where a model server is and how to get in; empty texts mean the SDK's own defaults."""
 
-    key: str
+    key: str = field(repr=False)
     base_url: str
 
     @property
@@ -139,9 +139,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def transport(timeout: type, most: int, patience: Patience) -> tuple[Any, Any]:
+def transport(timeout: Any, most: int, patience: Patience) -> tuple[Any, Any]:
     """Timeouts and connection limits in the types of the HTTP library that the SDK's `Timeout` class comes from."""
-    library = import_module(timeout.__module__.partition(".")[0])
+    library = import_module(timeout.__init__.__module__.partition(".")[0])  # the class itself claims to be the SDK's
     return (
         timeout(connect=patience.connect, read=patience.idle, write=patience.idle, pool=patience.connect),
         library.Limits(max_connections=most, max_keepalive_connections=_KEPT),
