@@ -33,7 +33,8 @@ class PlainWriter:
 
 
 class Run:
-    """One execution of a handler for one request. `finish_reason`, `model` and `usage` tell of the model's answers."""
+    """One execution of a handler for one request. `finish_reason`, `model` and the tokens tell of the model's
+    answers."""
 
     def __init__(
         self,
@@ -49,7 +50,8 @@ class Run:
         self.llm = llm
         self.finish_reason = "stop"
         self.model = ""
-        self.usage = {"input_tokens": 0, "output_tokens": 0}
+        self.input_tokens = 0
+        self.output_tokens = 0
         self._catalog = catalog
         self._context = context
 
@@ -129,7 +131,7 @@ class Run:
             deltas.close()
         if finish is None:
             raise ProviderIncomplete
-        self._note(finish)
+        self.note(finish)
         return "".join(texts), tuple(calls)
 
     def _call(self, call: ToolCall, tools: Sequence[ActionSpec]) -> Generator[Event, Any, str]:
@@ -155,10 +157,12 @@ class Run:
     def _model(self) -> str:
         return self.settings.models.get(self.request.mode) or self.settings.model
 
-    def _note(self, finish: Finish) -> None:
-        self.finish_reason, self.model = finish.reason, finish.model
-        for name in self.usage:
-            self.usage[name] += (finish.usage or {}).get(name, 0)
+    def note(self, finish: Finish) -> None:
+        """Takes down how an answer of the model ended; for handlers that ask a model without `reply`."""
+        used = finish.usage or {}
+        self.finish_reason, self.model = str(finish.reason or ""), str(finish.model or "")
+        self.input_tokens += int(used.get("input_tokens") or 0)
+        self.output_tokens += int(used.get("output_tokens") or 0)
 
     def _system(self) -> str:
         with self._context():

@@ -452,8 +452,8 @@ class _Task:
             events=self._published,
             chunks=self._transcript.chunks,
             bytes=held,
-            input_tokens=self._run.usage["input_tokens"],
-            output_tokens=self._run.usage["output_tokens"],
+            input_tokens=self._run.input_tokens,
+            output_tokens=self._run.output_tokens,
         )
 
     def _stopped(self, reason: str) -> Event:
@@ -472,7 +472,7 @@ class _Task:
                 "actions": transcript.actions,
                 "finish_reason": _name(run.finish_reason) if outcome == "completed" else outcome,
                 "model": _name(run.model),
-                "usage": clean_value(run.usage),
+                "usage": {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens},
                 "timings": {"first_chunk": self._first_chunk, "total": self._elapsed()},
                 "ts": self._runner.clock.now(),
             },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from assistant.actions import ActionSpec, Verdict
-from assistant.errors import ActionDenied, ActionExpired, ActionFailed, ProviderUnavailable
+from assistant.errors import ActionDenied, ActionExpired, ActionFailed, NotFound, ProviderUnavailable, RequestClosed
 from assistant.events import Event, action, ask, chunk, stage
 from assistant.models import ClaimReply, ResultReply
 from assistant.protocols import Finish
@@ -232,6 +234,138 @@ class TestEnds:
 
         assert ends_once(world, ctx) == "complete:completed"
 
+    @pytest.mark.parametrize(
+        ("raised", "code"),
+        [
+            (NotFound(), "not_found"),
+            (RequestClosed(), "internal"),
+            (SystemExit(1), "handler_failed"),
+            (KeyboardInterrupt(), "handler_failed"),
+            (gevent.Timeout(1), "handler_failed"),
+            (StopIteration(), "handler_failed"),
+            (RuntimeError(), "handler_failed"),
+        ],
+        ids=repr,
+    )
+    def test_whatever_a_handler_raises_is_an_end(self, world: World, raised: BaseException, code: str) -> None:
+        def handler(run: Any) -> Iterator[Event]:
+            yield chunk("x")
+            raise raised
+
+        world.handler(handler)
+
+        ctx = world.submit()
+        world.finished()
+
+        assert ends_once(world, ctx) == f"error:{code}"
+
+    @pytest.mark.parametrize(
+        "finish", [Finish("st\ud800op", "m"), Finish("stop", None), Finish("stop", "m", {"input_tokens": 1.5})]
+    )  # type: ignore[arg-type]
+    def test_odd_facts_of_a_provider_do_not_keep_an_answer_from_its_end(self, finish: Finish) -> None:
+        world = World(llm=ScriptedProvider(["x", finish]))
+
+        ctx = world.submit(mode="chat")
+        world.finished()
+
+        assert ends_once(world, ctx) == "complete:completed"
+
+    def test_an_end_that_does_not_encode_is_replaced_by_one_that_does(self, world: World) -> None:
+        def handler(run: Any) -> Iterator[Event]:
+            yield chunk("x")
+            run.input_tokens = object()
+
+        world.handler(handler)
+
+        ctx = world.submit()
+        world.finished()
+
+        assert ends_once(world, ctx) == "error:internal"
+
+    def test_a_context_that_can_never_be_entered_ends_in_internal(self) -> None:
+        def broken() -> Any:
+            raise RuntimeError("no context at all")
+
+        world = World(context=broken)
+        world.handler(waiting)
+
+        ctx = world.submit()
+        with quiet_hub():
+            world.finished()
+
+        assert ends_once(world, ctx) == "error:internal"
+
+    def test_a_sender_that_dies_in_a_receiver_leaves_a_request_that_runs(self) -> None:
+        sender = object()
+        world = World(sender=sender)
+
+        def handler(run: Any) -> Iterator[Event]:
+            yield chunk("x")
+
+        def receiver(_: Any, **facts: Any) -> None:
+            raise gevent.GreenletExit
+
+        world.handler(handler)
+        with request_accepted.connected_to(receiver, sender=sender), pytest.raises(gevent.GreenletExit):
+            world.submit()
+        world.finished()
+
+        (snapshot,) = world.registry.requests_of("ann")
+        assert ends_once(world, snapshot.ctx) == "complete:completed"
+
+    def test_a_request_without_a_runner_is_ended_by_the_janitor(self, world: World) -> None:
+        world.handler(waiting)
+        ctx = world.submit()
+        world.settle()
+        world.runner._tasks.clear()  # what no known path does
+
+        world.pass_time(60)
+
+        assert ends_once(world, ctx) == "error:internal"
+        gevent.killall(list(world_greenlets(world)))
+
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            Event("x\nid: 99-1\nevent: complete\ndata: {}\n\n", {}),
+            Event("status", {"state": "waiting_action"}),
+            Event("status", {"state": "bogus"}),
+            Event("status", {}),
+        ],
+        ids=lambda event: event.name[:6],
+    )
+    def test_a_handler_sends_only_what_a_handler_may_say(self, world: World, forged: Event) -> None:
+        def handler(run: Any) -> Iterator[Event]:
+            yield forged
+
+        world.handler(handler)
+
+        ctx = world.submit()
+        world.finished()
+
+        assert world.names(ctx) == ["status:accepted", "status:running", "error:handler_failed"]
+
+    def test_a_clean_up_that_hangs_does_not_hold_the_end_up(self, world: World) -> None:
+        def handler(run: Any) -> Iterator[Event]:
+            try:
+                while True:
+                    yield chunk("x" * 100_000)
+            finally:
+                gevent.sleep(1000)
+
+        world.handler(handler)
+        ctx = world.submit()
+        world.settle()
+        with gevent.Timeout(SOON):
+            while world.registry.snapshot(ctx.request_id).bytes < 3_000_000:
+                gevent.sleep(0.001)
+        gevent.sleep(0.05)
+
+        world.pass_time(2.1)
+        world.finished()
+
+        assert ends_once(world, ctx) == "error:budget_exceeded"
+
 
 class TestStop:
     def test_a_stop_surfaces_where_the_handler_waits_and_runs_its_clean_up(self, world: World) -> None:
@@ -415,6 +549,41 @@ class TestBudget:
         assert world.registry.snapshot(ctx.request_id).bytes <= 20_000
         assert len(world.registry.result(ctx.request_id)["partial"]["text"]) > 2_000  # type: ignore[index]
 
+    def test_a_reply_over_the_budget_ends_the_request_and_not_in_silence(self) -> None:
+        world = World(max_request_bytes=20_000)
+
+        def handler(run: Any) -> Iterator[Event]:
+            yield ask("tempo", {"bpm": 120})
+            yield chunk("never")
+
+        world.catalog.add_action(ActionSpec("tempo", Tempo, "approval"))
+        world.handler(handler)
+        ctx = world.submit()
+        world.settle()
+
+        verdict = world.registry.answer(ctx.request_id, "act-1", ResultReply(status="ok", value="x" * 20_000))
+        world.finished()
+
+        assert verdict is Verdict.TAKEN
+        assert ends_once(world, ctx) in ("error:budget_exceeded", "complete:completed")
+        assert world.registry.snapshot(ctx.request_id).bytes <= 20_000
+
+    def test_many_small_parts_stay_within_the_byte_budget(self) -> None:
+        world = World(max_request_bytes=100_000)
+
+        def handler(run: Any) -> Iterator[Event]:
+            while True:
+                yield chunk("x")
+                yield chunk("y", part="reasoning")
+
+        world.handler(handler)
+
+        ctx = world.submit()
+        world.finished()
+
+        assert ends_once(world, ctx) == "error:budget_exceeded"
+        assert world.registry.snapshot(ctx.request_id).bytes <= 100_000
+
     def test_an_answer_over_the_event_budget_ends(self) -> None:
         world = World(max_request_events=20)
 
@@ -524,6 +693,21 @@ class TestActions:
         world.registry.stop(ctx.request_id, "cancelled")
         world.finished()
 
+    def test_an_action_that_wants_nothing_may_be_claimed_after_the_answer_has_ended(self, world: World) -> None:
+        def handler(run: Any) -> Iterator[Event]:
+            yield action("tempo", {"bpm": 90})
+
+        world.catalog.add_action(ActionSpec("tempo", Tempo, "nothing"))
+        world.handler(handler)
+        ctx = world.submit()
+        world.finished()
+
+        replies = [ClaimReply(status="claimed", claim=tab) for tab in ("one", "one", "two")]
+        verdicts = [world.registry.answer(ctx.request_id, "act-1", reply) for reply in replies]
+
+        assert verdicts == [Verdict.TAKEN, Verdict.REPEATED_CLAIM, Verdict.CONFLICT]
+        assert ends_once(world, ctx) == "complete:completed"
+
     @pytest.mark.parametrize("bad", [ask("unknown"), ask("tempo", {"bpm": "fast"}), action("unknown")])
     def test_an_action_that_is_not_registered_or_does_not_fit_ends_in_handler_failed(
         self, world: World, bad: Event
@@ -562,6 +746,36 @@ class TestFairness:
             world.finished()
 
         assert turns == ["quick done", "busy done"]
+
+    def test_busy_handlers_leave_timers_their_turn(self, world: World) -> None:
+        """A loop that only ever runs callbacks would look at its timers once in fifty turns."""
+        rounds: list[int] = []
+
+        def busy(run: Any) -> Iterator[Event]:
+            for number in range(12):
+                until = time.perf_counter() + 0.02
+                while time.perf_counter() < until:
+                    pass
+                rounds.append(number)
+                yield chunk("x")
+
+        world.handler(busy)
+        ctx = world.submit()
+        world.settle()
+        seen_at: list[int] = []
+        timer = gevent.spawn_later(0.001, lambda: seen_at.append(len(rounds)))
+        world.finished()
+        timer.join()
+
+        assert seen_at[0] < 12
+        assert ends_once(world, ctx) == "complete:completed"
+
+
+def world_greenlets(world: World) -> list[gevent.Greenlet]:
+    """The greenlets of handlers that no runner knows any more."""
+    return [
+        one for one in gc.get_objects() if isinstance(one, gevent.Greenlet) and not one.dead and "_work" in repr(one)
+    ]
 
 
 @contextmanager
