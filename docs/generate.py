@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: errors, settings, and instance/config.example.py.
+"""Writes the pages that follow from the code: errors, routes, settings, and instance/config.example.py.
 
 python docs/generate.py          writes what is stale
 python docs/generate.py --check  says what is stale, and exits 1
@@ -6,6 +6,7 @@ python docs/generate.py --check  says what is stale, and exits 1
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -47,6 +48,36 @@ def errors() -> str:
         lines += ["", f"## {kind}", "", f"Offer the user: {OFFER[kind]}.", ""]
         lines += ["| code | status | retryable | message |", "|---|---|---|---|"]
         lines += [f"| `{e.code}` | {e.status} | {'yes' if e.retryable else 'no'} | {e.message} |" for e in group]
+    return "\n".join(lines) + "\n"
+
+
+def routes() -> str:
+    """docs/reference/routes.md, from the contract beside it."""
+    contract = json.loads((ROOT / "docs/reference/openapi.json").read_text("utf-8"))
+    lines = [
+        "# Routes",
+        "",
+        NOTE,
+        "",
+        "Under `ASSISTANT_URL_PREFIX`, `/assistant` by default. `GET /assistant/openapi.json` has the bodies and a schema for",
+        "each event. Every response names its process in `Assistant-Instance`.",
+        "",
+        "| route | what | answers | refusals |",
+        "|---|---|---|---|",
+    ]
+    for path, methods in contract["paths"].items():
+        for method, operation in methods.items():
+            answers = sorted(filter(str.isdigit, operation["responses"]))
+            good, bad = (", ".join(a for a in answers if (a < "400") is fine) for fine in (True, False))
+            lines.append(f"| `{method.upper()} {path}` | {operation['summary']} | {good} | {bad or 'none'} |")
+    lines += [
+        "",
+        "Refusals are `application/problem+json`: `type`, `title`, `status`, `detail`, `code`, `kind`, `retryable`, and where",
+        "they apply `retry_after`, `scope`, `mode`, `limit`, `errors` (a list of `{loc, msg, type}`; input is never echoed).",
+        "[Errors](errors.md) lists the codes.",
+        "",
+        "Health is at the root in the stand-alone server, and under the prefix as an extension.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -117,6 +148,7 @@ def _literal(value: Any) -> str:
 
 PAGES = {
     "docs/reference/errors.md": errors,
+    "docs/reference/routes.md": routes,
     "docs/reference/settings.md": settings,
     "instance/config.example.py": config,
 }

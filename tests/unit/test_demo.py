@@ -144,10 +144,10 @@ def test_a_question_about_something_else_finds_nothing(question: str) -> None:
 def test_a_long_prompt_is_searched_quickly() -> None:
     prompt = " ".join(f"word{number}" for number in range(4_000))
 
-    started = time.perf_counter()
+    started = time.process_time()
     search(prompt)
 
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 # --- the answers -----------------------------------------------------------------------------------------------

@@ -14,11 +14,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from assistant import providers
+from assistant import gunicorn, providers
 from assistant.config import PREFIX, Settings
 from assistant.events import NAMES
 from assistant.protocols import RequestRegistry
@@ -111,13 +112,10 @@ def test_the_signals_page_lists_all_signals() -> None:
     assert set(re.findall(r"^(\w+) = _signals", signals, re.M)) <= told
 
 
-def test_the_events_page_lists_all_events_and_routes() -> None:
+def test_the_events_page_lists_all_events() -> None:
     page = (ROOT / "docs/reference/events.md").read_text("utf-8")
 
-    for name in NAMES:
-        assert f"| `{name}` |" in page
-    for route in ("/request", "/stream/{request_id}", "/requests", "/session", "/openapi.json"):
-        assert f"/assistant{route}`" in page
+    assert re.findall(r"^\| `(\w+)` \|", page, re.M) == list(NAMES)
 
 
 def test_decisions_name_things_that_exist() -> None:
@@ -144,6 +142,36 @@ def test_two_lines_set_a_real_model(provider: str, monkeypatch: pytest.MonkeyPat
 
     assert len(lines) == 2
     assert type(model).__module__.endswith("anthropic" if provider == "Anthropic" else "openai")
+
+
+# --- the greeting ----------------------------------------------------------------------------------------------
+def greet(monkeypatch: pytest.MonkeyPatch, address: Any, **settings: Any) -> None:
+    web = SimpleNamespace(settings=Settings(**settings))
+    monkeypatch.setattr(gunicorn, "_installed", lambda: [web])
+    gunicorn._greet(address)
+
+
+def test_the_greeting_fits_the_settings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ASSISTANT_GREETING", "1")
+
+    greet(monkeypatch, ("0.0.0.0", 9000), url_prefix="/ai", provider="openai")
+
+    greeting = capsys.readouterr().out
+    assert "listening at http://127.0.0.1:9000/ai\n" in greeting
+    assert "TOKEN=$(.venv/bin/flask --app wsgi assistant token me)" in greeting
+    assert "demo" not in greeting
+    assert broken_claims(greeting) == []
+
+
+@pytest.mark.parametrize(("wanted", "address"), [("", ("127.0.0.1", 8000)), ("1", "/run/assistant.sock")])
+def test_nobody_is_greeted_who_is_not_looking(
+    wanted: str, address: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ASSISTANT_GREETING", wanted)
+
+    greet(monkeypatch, address)
+
+    assert capsys.readouterr().out == ""
 
 
 # --- a newcomer's commands -------------------------------------------------------------------------------------
