@@ -23,13 +23,14 @@ export class ActionDesk {
 
   constructor(
     private readonly client: Pick<AssistantClient, 'submitAction'>,
-    private readonly handlers: ActionHandlers,
+    /** Asked each time, as a page may learn new ones. */
+    private readonly handlers: () => ActionHandlers,
     private readonly clock: Clock = systemClock,
   ) {}
 
   /** Names to offer to the model. */
   names(): string[] {
-    return Object.keys(this.handlers).filter((name) => this.#handlerOf(name));
+    return Object.keys(this.handlers()).filter((name) => this.#handlerOf(name));
   }
 
   /** Takes each `action` event; resolves when what it asked for is done. Never rejects. */
@@ -69,7 +70,7 @@ export class ActionDesk {
 
   async #perform(action: ActionData): Promise<{ status: 'ok' | 'error'; value?: unknown }> {
     try {
-      const value = await this.#handlerOf(action.name)?.(action.args, action);
+      const value = await this.#handlerOf(action.name)?.(action.args ?? {}, action);
       return value === undefined ? { status: 'ok' } : { status: 'ok', value };
     } catch (error) {
       console.error(`assistant: the action ${action.name} failed`, error);
@@ -98,7 +99,8 @@ export class ActionDesk {
   }
 
   #handlerOf(name: string): ActionHandler | undefined {
-    const handler = Object.hasOwn(this.handlers, name) ? this.handlers[name] : undefined;
+    const handlers = this.handlers();
+    const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined;
     return typeof handler === 'function' ? handler : undefined;
   }
 }

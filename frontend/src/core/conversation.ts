@@ -19,7 +19,7 @@ export interface ConversationOptions {
   /** Sent with each request; a function is called at each send. */
   context?: RequestContext | (() => RequestContext);
   /** What the page can do for the assistant, by name. */
-  actions?: ActionHandlers;
+  actions?: ActionHandlers | (() => ActionHandlers);
   /** Earlier turns, from the page's own store. */
   messages?: readonly Turn[];
   /** When to show what came; default: the next frame. */
@@ -54,7 +54,7 @@ export class Conversation {
 
   constructor(options: ConversationOptions) {
     this.#options = options;
-    this.#desk = new ActionDesk(options.client, options.actions ?? {}, systemClock);
+    this.#desk = new ActionDesk(options.client, () => actionsOf(options.actions), systemClock);
     this.#snapshot = { messages: (options.messages ?? []).map(toMessage), running: null };
     this.#stopWake = (options.wake ?? browserWake)(() => this.reconnect());
   }
@@ -232,6 +232,10 @@ export class Conversation {
 type Callbacks = Required<
   Pick<Parameters<AssistantClient['streamAssistantResponse']>[1] & object, 'onEvent' | 'onState'>
 >;
+
+function actionsOf(given: ConversationOptions['actions']): ActionHandlers {
+  return (typeof given === 'function' ? given() : given) ?? {};
+}
 
 function toMessage({ role, content }: Turn): Message {
   const key = uuid();

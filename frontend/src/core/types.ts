@@ -110,16 +110,21 @@ export interface Part extends PartHead {
   text: string;
 }
 
-export interface ActionData {
-  ts: number;
+export interface Action {
   action_id: string;
   name: string;
-  /** Validated by the server against the action's schema. */
-  args: Record<string, unknown>;
+  /** Validated by the server against the action's schema; comes with `proposed`. */
+  args?: Record<string, unknown>;
   phase: Open<'proposed' | 'claimed' | 'resolved' | 'expired'>;
   wants: Open<'nothing' | 'result' | 'approval'>;
   expires_at?: number | null;
+  /** Once resolved: what became of it, and what the page answered. */
+  status?: Open<'ok' | 'error' | 'denied'> | null;
   value?: unknown;
+}
+
+export interface ActionData extends Action {
+  ts: number;
 }
 
 export interface CompleteData {
@@ -128,7 +133,7 @@ export interface CompleteData {
   /** The text parts joined: the answer. */
   text: string;
   parts: Part[];
-  actions?: ActionData[] | null;
+  actions?: Action[] | null;
   finish_reason?: string | null;
   model?: string | null;
   usage?: { input_tokens?: number | null; output_tokens?: number | null } | null;

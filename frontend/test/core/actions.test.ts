@@ -30,7 +30,7 @@ function server() {
 }
 
 function desk(handlers: ActionHandlers, client = server(), clock = new ManualClock()) {
-  return { client, clock, desk: new ActionDesk(client, handlers, clock) };
+  return { client, clock, desk: new ActionDesk(client, () => handlers, clock) };
 }
 
 describe('an action', () => {
@@ -115,7 +115,7 @@ describe('an action', () => {
   it('whose claim cannot be placed does not run', async () => {
     const run = vi.fn();
     const submitAction = () => Promise.reject(new TypeError('fetch failed'));
-    const it_ = new ActionDesk({ submitAction }, { insert_track: run }, new ManualClock());
+    const it_ = new ActionDesk({ submitAction }, () => ({ insert_track: run }), new ManualClock());
 
     await it_.observe(ID, proposed());
 
@@ -185,7 +185,7 @@ describe('an approval', () => {
 
   it('that was answered elsewhere says so', async () => {
     const taken = new AssistantError('', { kind: 'invalid', code: 'conflict', stage: 'action', status: 409 });
-    const it_ = new ActionDesk({ submitAction: () => Promise.reject(taken) }, {}, new ManualClock());
+    const it_ = new ActionDesk({ submitAction: () => Promise.reject(taken) }, () => ({}), new ManualClock());
 
     expect(await it_.answer(ID, 'a1', true)).toBe(false);
   });

@@ -361,7 +361,8 @@ class Viewer {
     this.#stopWatching();
     const { socket } = this.response;
     if (this.fault?.kind === 'cut' && this.fault.how === 'rst') socket?.resetAndDestroy();
-    else socket?.end();
+    // What was written must leave first: a close is orderly.
+    else setImmediate(() => socket?.end());
   }
 
   #end(): void {

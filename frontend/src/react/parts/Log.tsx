@@ -1,0 +1,56 @@
+import { useState } from 'react';
+import type { Message } from '../../core/index.ts';
+import { useStrings } from '../i18n/context.ts';
+import { useStickToEnd } from '../scroll/useStickToEnd.ts';
+import { JumpButton } from './JumpButton.tsx';
+import { AnswerView, type MessageActions, UserView } from './Message.tsx';
+
+/** Messages shown at first, and by each "Show earlier". */
+const WINDOW = 60;
+
+export interface LogProps {
+  messages: readonly Message[];
+  images: readonly string[];
+  actions: MessageActions;
+}
+
+/**
+ * The conversation. `aria-live` is off: a stream read aloud word by word is noise, the status line
+ * tells what a listener needs.
+ */
+export function Log({ messages, images, actions }: LogProps) {
+  const strings = useStrings();
+  const { box, content, pinned, pin } = useStickToEnd();
+  const [limit, setLimit] = useState(WINDOW);
+  const shown = messages.slice(-limit);
+  return (
+    <div className="assistant-scroll">
+      <div
+        className="assistant-box"
+        part="log"
+        role="log"
+        aria-live="off"
+        aria-label={strings.log}
+        ref={box}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
+        tabIndex={0}
+      >
+        <div className="assistant-content" ref={content}>
+          {shown.length < messages.length ? (
+            <button type="button" className="assistant-earlier" onClick={() => setLimit(limit + WINDOW)}>
+              {strings.earlier}
+            </button>
+          ) : null}
+          {shown.map((message) =>
+            message.role === 'user' ? (
+              <UserView key={message.key} message={message} onEdit={actions.onEdit} />
+            ) : (
+              <AnswerView key={message.key} answer={message} images={images} actions={actions} />
+            ),
+          )}
+        </div>
+        {pinned ? null : <JumpButton onJump={pin} />}
+      </div>
+    </div>
+  );
+}
