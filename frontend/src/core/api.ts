@@ -27,7 +27,7 @@ export interface Schemas {
   };
   /** The arguments of each action of this app. */
   ActionArgs: {
-    prompts: string[];
+    prompts: (string)[];
   };
   /** `args` comes with phase proposed. */
   ActionData: {
@@ -77,11 +77,11 @@ export interface Schemas {
     status: 'claimed';
   };
   CompleteData: {
-    actions: Schemas['Action'][];
+    actions: (Schemas['Action'])[];
     finish_reason: string;
     model: string;
     outcome: 'completed' | 'cancelled';
-    parts: Schemas['Part'][];
+    parts: (Schemas['Part'])[];
     text: string;
     timings: {
       first_chunk: number | null;
@@ -103,46 +103,12 @@ export interface Schemas {
   /** An OpenAPI 3.1 document. */
   Document: Record<string, unknown>;
   /** A client falls back to the status, else to `failed`, for a code that it does not know. */
-  ErrorCode:
-    | 'abandoned'
-    | 'action_expired'
-    | 'action_failed'
-    | 'budget_exceeded'
-    | 'content_refused'
-    | 'deadline_exceeded'
-    | 'draining'
-    | 'expired'
-    | 'forbidden'
-    | 'gone'
-    | 'handler_failed'
-    | 'idempotency_mismatch'
-    | 'internal'
-    | 'invalid_request'
-    | 'method_not_allowed'
-    | 'misconfigured'
-    | 'not_found'
-    | 'provider_auth'
-    | 'provider_incomplete'
-    | 'provider_protocol'
-    | 'provider_rate_limited'
-    | 'provider_timeout'
-    | 'provider_unavailable'
-    | 'rate_limited'
-    | 'request_timeout'
-    | 'server_full'
-    | 'store_lost'
-    | 'store_unavailable'
-    | 'too_large'
-    | 'too_many_active'
-    | 'too_many_viewers'
-    | 'unauthorized'
-    | 'unsupported_media_type'
-    | 'worker_lost';
+  ErrorCode: 'abandoned' | 'action_expired' | 'action_failed' | 'budget_exceeded' | 'content_refused' | 'deadline_exceeded' | 'draining' | 'expired' | 'forbidden' | 'gone' | 'handler_failed' | 'idempotency_mismatch' | 'internal' | 'invalid_request' | 'method_not_allowed' | 'misconfigured' | 'not_found' | 'provider_auth' | 'provider_incomplete' | 'provider_protocol' | 'provider_rate_limited' | 'provider_timeout' | 'provider_unavailable' | 'rate_limited' | 'request_timeout' | 'server_full' | 'store_lost' | 'store_unavailable' | 'too_large' | 'too_many_active' | 'too_many_viewers' | 'unauthorized' | 'unsupported_media_type' | 'worker_lost';
   ErrorData: {
     code: Schemas['ErrorCode'];
     message: string;
     partial: {
-      parts: Schemas['Part'][];
+      parts: (Schemas['Part'])[];
       text: string;
     };
     retry_after: number | null;
@@ -158,13 +124,7 @@ export interface Schemas {
     id?: string;
   };
   ErrorKind: 'auth' | 'failed' | 'gone' | 'interrupted' | 'invalid' | 'limited' | 'unavailable';
-  Event:
-    | Schemas['StageEvent']
-    | Schemas['StatusEvent']
-    | Schemas['ResponseChunkEvent']
-    | Schemas['ActionEvent']
-    | Schemas['CompleteEvent']
-    | Schemas['ErrorEvent'];
+  Event: Schemas['StageEvent'] | Schemas['StatusEvent'] | Schemas['ResponseChunkEvent'] | Schemas['ActionEvent'] | Schemas['CompleteEvent'] | Schemas['ErrorEvent'];
   /** What is wrong with one place of the input; the input itself is never told. */
   Finding: {
     loc: (string | number)[];
@@ -180,29 +140,21 @@ export interface Schemas {
     /** <attempt>-<seq>; the cursor behind this event. */
     last_event_id: string;
     mode: string;
-    pending_actions: Schemas['PendingAction'][];
+    pending_actions: (Schemas['PendingAction'])[];
     prompt: string;
     /** <YYYYMMDDThhmmssmmmZ>-<uuid4> */
     request_id: string;
-    status:
-      | 'accepted'
-      | 'running'
-      | 'waiting_action'
-      | 'recovering'
-      | 'cancelling'
-      | 'completed'
-      | 'cancelled'
-      | 'failed';
+    status: 'accepted' | 'running' | 'waiting_action' | 'recovering' | 'cancelling' | 'completed' | 'cancelled' | 'failed';
     track_id: string | null;
     viewers: number;
   };
   /** The parts of `context` that the built-in modes understand; other keys are yours. */
   ModeContext: {
     /** Names of the actions that the page can run. */
-    actions?: string[];
+    actions?: (string)[];
     /** What `edit` works on. */
     content?: string;
-    history?: Schemas['Turn'][];
+    history?: (Schemas['Turn'])[];
   };
   Part: {
     index: number;
@@ -229,7 +181,7 @@ export interface Schemas {
   Problem: {
     code: Schemas['ErrorCode'];
     detail: string;
-    errors?: Schemas['Finding'][];
+    errors?: (Schemas['Finding'])[];
     kind: Schemas['ErrorKind'];
     limit?: number;
     mode?: string;
@@ -252,25 +204,17 @@ export interface Schemas {
     /** <attempt>-<seq>; the cursor behind this event. */
     last_event_id: string;
     mode: string;
-    pending_actions: Schemas['PendingAction'][];
+    pending_actions: (Schemas['PendingAction'])[];
     prompt: string;
     /** <YYYYMMDDThhmmssmmmZ>-<uuid4> */
     request_id: string;
     result: Schemas['CompleteData'] | Schemas['ErrorData'] | null;
-    status:
-      | 'accepted'
-      | 'running'
-      | 'waiting_action'
-      | 'recovering'
-      | 'cancelling'
-      | 'completed'
-      | 'cancelled'
-      | 'failed';
+    status: 'accepted' | 'running' | 'waiting_action' | 'recovering' | 'cancelling' | 'completed' | 'cancelled' | 'failed';
     track_id: string | null;
     viewers: number;
   };
   Records: {
-    requests: Schemas['ListedRecord'][];
+    requests: (Schemas['ListedRecord'])[];
   };
   ResponseChunkData: {
     index: number;
@@ -322,15 +266,7 @@ export interface Schemas {
   /** Without an id it is a notice for one connection: reset, draining or closing. */
   StatusData: {
     reason?: string;
-    state:
-      | 'accepted'
-      | 'running'
-      | 'waiting_action'
-      | 'recovering'
-      | 'cancelling'
-      | 'reset'
-      | 'draining'
-      | 'closing';
+    state: 'accepted' | 'running' | 'waiting_action' | 'recovering' | 'cancelling' | 'reset' | 'draining' | 'closing';
     /** Milliseconds since 1970, UTC. */
     ts: number;
   };

@@ -1,4 +1,5 @@
 export type { ActionHandler, ActionHandlers } from './actions.ts';
+export type { Schemas } from './api.ts';
 export type { TokenProvider, TokenReason } from './auth.ts';
 export {
   type AssistantClient,

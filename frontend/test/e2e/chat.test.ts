@@ -211,8 +211,10 @@ describe('a lost connection', () => {
     chat.answer = (run) => run.chunk('Half');
     await chat.open();
     const down = { kind: 'answer', status: 503, code: 'draining', headers: { 'Retry-After': '30' } } as const;
-    chat.server.faults.push({ kind: 'cut', after: { events: 2 }, how: 'fin' }, down);
+    chat.server.faults.push({ kind: 'cut', after: { events: 3 }, how: 'fin' }, down);
     await chat.send('Hi');
+    await chat.page.getByText('Half').waitFor();
+    (await chat.run()).stage('drafting', 'Drafting');
 
     await chat.page.getByText(/Reconnecting \(try \d\)/).waitFor();
     expect(await chat.answered.textContent()).toContain('Half');
