@@ -7,7 +7,7 @@ can run it. Reconnecting is nothing special: a viewer is a cursor, and a new vie
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from . import sse
 from .clock import Clock
@@ -51,13 +51,12 @@ class Viewer:
 
     def blocks(self) -> Generator[bytes | None, None, None]:
         """All there is to send, in order. Counts as a viewer from the first `next` until it is closed."""
-        # NotFound: dropped since the view looked; the caps: lost a race for the last place. The client comes again.
-        with (
-            suppress(NotFound, TooManyViewers, ServerFull),
-            self._viewers.joined(self),
-            self._registry.watch(self.ctx.request_id, self._woken),
-        ):
-            yield from self._counted(self._stream())
+        try:
+            with self._viewers.joined(self), self._registry.watch(self.ctx.request_id, self._woken):
+                yield from self._counted(self._stream())
+        # dropped since the view looked, or a race for the last place was lost: the client comes again
+        except (NotFound, TooManyViewers, ServerFull):
+            yield sse.retry(RETRY_MS)
 
     @property
     def duration(self) -> float:
