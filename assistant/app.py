@@ -51,7 +51,11 @@ def create_app(
 
 
 def _from_environment() -> dict[str, Any]:
-    return {name: _parsed(value) for name, value in os.environ.items() if name.startswith(_PASSED)}
+    return {
+        name: value if name.endswith("_KEY") else _parsed(value)  # a key of digits is a text all the same
+        for name, value in os.environ.items()
+        if name.startswith(_PASSED)
+    }
 
 
 def _parsed(value: str) -> Any:

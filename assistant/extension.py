@@ -117,7 +117,11 @@ class Assistant:
 
     # --- wiring ---
     def init_app(self, app: Flask) -> None:
-        """Adds the routes to an app. Raises ConfigError, in one line, when it cannot work."""
+        """Adds the routes to an app. Raises ConfigError, in one line, when it cannot work.
+
+        Call it after the app's own JWTManager, Limiter and CSRFProtect: what is there is used, what is missing is made.
+        A CSRFProtect that comes later guards our routes as well, until `csrf.exempt(app.blueprints["assistant"])`.
+        """
         require_patched(app)
         settings = Settings.load(app.config, os.environ)
         check(settings)

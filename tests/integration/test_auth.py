@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, abort, request
 from flask_jwt_extended import JWTManager
 
-from assistant import Assistant
+from assistant import Assistant, create_app
 from assistant.config import ConfigError
 from assistant.testing import SECRET
 from tests.integration.conftest import Start
@@ -48,6 +50,43 @@ def test_a_start_refused_for_its_secret_does_not_tell_it() -> None:
 
 def test_a_length_of_a_secret_is_counted_in_bytes() -> None:
     Server(JWT_SECRET_KEY="é" * 16)
+
+
+def test_a_key_from_the_environment_is_a_text_and_goes_before_the_config(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JWT_SECRET_KEY", "1" * 40)
+    monkeypatch.setenv("JWT_DECODE_LEEWAY", "7")
+
+    server = start()
+
+    assert server.app.config["JWT_SECRET_KEY"] == "1" * 40
+    assert server.app.config["JWT_DECODE_LEEWAY"] == 7
+    assert server.post().status_code == 201
+
+
+def test_a_single_host_keeps_a_secret_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
+    first = create_app(instance_path=str(tmp_path / "instance"))
+    second = create_app(instance_path=str(tmp_path / "instance"))
+
+    file = tmp_path / "instance" / "secret"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(file.read_text()) >= 32
+    assert first.config["JWT_SECRET_KEY"] == second.config["JWT_SECRET_KEY"] == file.read_text()
+
+
+def test_no_secret_is_made_where_there_is_one_or_none_is_needed(tmp_path: Path) -> None:
+    create_app({"JWT_SECRET_KEY": SECRET}, instance_path=str(tmp_path))
+    create_app(assistant=Assistant(identify=lambda: None), instance_path=str(tmp_path))
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_secret_file_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "secret").touch()
+
+    with pytest.raises(ConfigError, match="remove it and start again"):
+        create_app(instance_path=str(tmp_path))
 
 
 def test_guests_under_rs256_need_a_key_to_sign_with(keys: Forge) -> None:
