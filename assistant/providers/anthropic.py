@@ -12,7 +12,7 @@ from ..config import Settings
 from ..errors import ContentRefused, Misconfigured, ProviderProtocol
 from ..protocols import Citation, Delta, Finish, Message, Reasoning, Text, ToolCall
 from .failures import told
-from .upstream import NO_KEY, Access, Patience, PerProcess, access, deltas, parsed, transport
+from .upstream import NO_KEY, Access, Patience, PerProcess, access, deltas, hush, parsed, transport
 
 if TYPE_CHECKING:
     from anthropic import Anthropic
@@ -81,6 +81,7 @@ class AnthropicProvider:
     def _connect(self) -> Anthropic:
         from anthropic import Anthropic, DefaultHttpxClient, Timeout
 
+        hush("anthropic")
         timeout, limits = transport(Timeout, self._most, self._patience)
         bearer = self._access.key != NO_KEY and self._access.key == os.environ.get("ANTHROPIC_AUTH_TOKEN")
         credential: dict[str, Any] = {"auth_token" if bearer else "api_key": self._access.key}

@@ -14,13 +14,13 @@ from ..config import Settings
 from ..errors import ContentRefused, Misconfigured, ProviderIncomplete, ProviderProtocol
 from ..protocols import Delta, Finish, Message, Reasoning, Text, ToolCall
 from .failures import told
-from .upstream import Access, Patience, PerProcess, access, deltas, parsed, transport
+from .upstream import Access, Patience, PerProcess, access, deltas, hush, parsed, transport
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 # Hosts whose reasoning models refuse the older name of the token limit; most other servers know only the older one.
-_NEW_LIMIT = ("openai.com", "openai.azure.com")
+_NEW_LIMIT = (".openai.com", ".openai.azure.com")
 # Reasons to end which say that the answer is not whole, and those which say that it must not be.
 _CUT = {"error", "abort", "network_error", "insufficient_system_resource"}
 _FILTERED = {"content_filter", "sensitive"}
@@ -43,7 +43,7 @@ class OpenAIProvider:
         self._most = most
         self._patience = patience or Patience()
         self._client = PerProcess(self._connect)
-        new = not access.base_url or access.host.endswith(_NEW_LIMIT)
+        new = not access.base_url or f".{access.host}".endswith(_NEW_LIMIT)
         self._limit = "max_completion_tokens" if new else "max_tokens"
 
     def stream(
@@ -71,6 +71,7 @@ class OpenAIProvider:
     def _connect(self) -> OpenAI:
         from openai import DefaultHttpxClient, OpenAI, Timeout
 
+        hush("openai")
         timeout, limits = transport(Timeout, self._most, self._patience)
         return OpenAI(
             api_key=self._access.key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import random
 import time
@@ -137,6 +138,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def hush(sdk: str) -> None:
+    """Keeps an SDK from writing prompts down where everything else debugs; its own variable still makes it."""
+    logger = logging.getLogger(sdk)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 def transport(timeout: Any, most: int, patience: Patience) -> tuple[Any, Any]:
