@@ -19,6 +19,13 @@ ROOT = Path(__file__).parents[2]
 
 # A page that names a family of settings, as in `ASSISTANT_...`, names none.
 _SETTING = re.compile(r"\bASSISTANT_[A-Z][A-Z_]*[A-Z]\b")
+# `NAME` (60 s), `NAME` seconds (15), and in a table | 60 s | `NAME` |
+_DEFAULT = re.compile(
+    r"`(ASSISTANT_\w+)`(?: seconds)? \(([\d,]+)(?: s)?[,)]"
+    r"|\| ?(?:[^|]*, )?([\d,]+)(?: s)? \| `(ASSISTANT_\w+)`"
+)
+    r"`(ASSISTANT_\w+)`(?: seconds)? \(([\d,]+)(?: s)?[,)]|\| ?(?:[^|]*, )?([\d,]+)(?: s)? \| `(ASSISTANT_\w+)`"
+)
 _TARGET = re.compile(r"(?:`|^|; |&& |[A-Z_]+=\S* )make ([a-z-]+)", re.M)
 _COMMAND = re.compile(r"flask (?:--app \S+ )?assistant ([a-z-]+)")
 _ROUTE = re.compile(r"(?<![\w.$-])/assistant(/[a-z][\w{}./-]*)|\$BASE(/[a-z]\w*)")
@@ -26,8 +33,11 @@ _ROUTE = re.compile(r"(?<![\w.$-])/assistant(/[a-z][\w{}./-]*)|\$BASE(/[a-z]\w*)
 
 def broken_claims(text: str) -> list[str]:
     """The names in a text that stand for nothing."""
-    known = {PREFIX + spec.name.upper() for spec in fields(Settings)} | OTHER_NAMES
-    broken = [name for name in _SETTING.findall(text) if name not in known]
+    defaults = {PREFIX + spec.name.upper(): getattr(Settings(), spec.name) for spec in fields(Settings)}
+    broken = [name for name in _SETTING.findall(text) if name not in defaults.keys() | OTHER_NAMES]
+    for before, amount, number, after in _DEFAULT.findall(text):
+        name, told = before or after, float((amount or number).replace(",", ""))
+        broken += [f"{name} is {told:g}"] if name in defaults and defaults[name] != told else []
     broken += [f"make {name}" for name in _TARGET.findall(text) if name not in make_targets()]
     broken += [f"flask assistant {name}" for name in _COMMAND.findall(text) if name not in commands.commands]
     return broken + [route for match in _ROUTE.finditer(text) if not is_route(route := match[1] or match[2])]
