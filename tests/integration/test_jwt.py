@@ -245,3 +245,14 @@ def test_no_part_of_a_token_is_ever_written_down(bank: Bank, written: Written, m
     assert "request.rejected" in written.text
     parts = {part for token in tokens for part in token.split(".") if len(part) > 16}
     assert not [part for part in parts if part in written.text]
+
+
+@pytest.mark.parametrize(("left", "open_for"), [(300, 300), (3, 3), (-4, LEEWAY - 4)])
+def test_a_stream_may_stay_open_as_long_as_its_token_is_good(bank: Bank, left: int, open_for: int) -> None:
+    headers = {"Authorization": f"Bearer {bank.forge.token(exp=int(time.time()) + left)}"}
+
+    with bank.server.app.test_request_context("/assistant/requests", headers=headers):
+        caller = bank.server.web.auth.caller()
+
+    assert caller.token_ends is not None
+    assert caller.token_ends - time.monotonic() == pytest.approx(open_for, abs=1.5)
