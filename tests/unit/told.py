@@ -24,8 +24,6 @@ _DEFAULT = re.compile(
     r"`(ASSISTANT_\w+)`(?: seconds)? \(([\d,]+)(?: s)?[,)]"
     r"|\| ?(?:[^|]*, )?([\d,]+)(?: s)? \| `(ASSISTANT_\w+)`"
 )
-    r"`(ASSISTANT_\w+)`(?: seconds)? \(([\d,]+)(?: s)?[,)]|\| ?(?:[^|]*, )?([\d,]+)(?: s)? \| `(ASSISTANT_\w+)`"
-)
 _TARGET = re.compile(r"(?:`|^|; |&& |[A-Z_]+=\S* )make ([a-z-]+)", re.M)
 _COMMAND = re.compile(r"flask (?:--app \S+ )?assistant ([a-z-]+)")
 _ROUTE = re.compile(r"(?<![\w.$-])/assistant(/[a-z][\w{}./-]*)|\$BASE(/[a-z]\w*)")
