@@ -58,7 +58,7 @@ class Settings:
     max_viewers: int = _setting(10, "most open streams a request", low=1)
     max_streams: int = _setting(1000, "most open streams a worker", low=1)
     max_bytes: int = _setting(512 * 2**20, "most bytes all logs of a worker may hold", low=2**20)
-    max_request_bytes: int = _setting(10_000_000, "most bytes one request may hold", low=1_000)
+    max_request_bytes: int = _setting(10_000_000, "most bytes one request may hold", low=20_000)
     max_request_events: int = _setting(50_000, "most events one request may have", low=10)
     rates: dict[str, str] = _setting(
         {"chat": "60/minute", "edit": "30/minute", "generate": "20/minute"}, "POSTs a user per mode"
@@ -72,7 +72,7 @@ class Settings:
     abandon_timeout: float = _setting(300.0, "how long a request goes on after its last viewer left", low=0.1)
     action_timeout: float = _setting(120.0, "how long the page has to answer an action", low=0.1)
     stall_timeout: float = _setting(60.0, "how long a viewer may take no bytes", low=0.1)
-    heartbeat: float = _setting(15.0, "longest silence on a stream", low=0.1, high=50)
+    heartbeat: float = _setting(15.0, "longest silence on a stream", low=2, high=50)
     body_timeout: float = _setting(10.0, "how long a request body may take to arrive", low=0.1)
     drain_timeout: float = _setting(55.0, "how long running requests may go on while the server stops", low=0)
 
@@ -148,6 +148,12 @@ def _flag(value: Any) -> bool:
     raise ValueError("0 or 1 is needed")
 
 
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise TypeError("a whole number is needed")
+    return int(value)
+
+
 def _mapping(value: Any) -> dict[str, str]:
     return parse_pairs(value) if isinstance(value, str) else {str(k): str(v) for k, v in value.items()}
 
@@ -159,7 +165,7 @@ def _list(value: Any) -> tuple[str, ...]:
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "str": _text,
-    "int": int,
+    "int": _int,
     "float": float,
     "bool": _flag,
     "dict[str, str]": _mapping,

@@ -10,7 +10,7 @@ from flask import request
 from pydantic import TypeAdapter, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ..errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedMediaType
+from ..errors import AssistantError, InvalidRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from ..sanitize import invalid
 
 # Largest body (protocol, POST /assistant/request); bytes.
@@ -33,7 +33,9 @@ def _read(limit: int) -> bytes:
         return request.get_data()  # not the stream: a hook of the host app may have read it already
     except RequestEntityTooLarge:  # a body that did not say how long it is
         raise TooLarge(limit=limit) from None
-    except (OSError, ValueError) as problem:  # cut, or not framed as HTTP frames a body
+    except AssistantError:  # the deadline
+        raise
+    except Exception as problem:  # cut, or not framed as HTTP frames a body: each server has errors of its own for that
         raise InvalidRequest("The body could not be read.") from problem
 
 
