@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Part = Literal["text", "reasoning", "appendix"]
 StageState = Literal["started", "finished", "failed", "skipped"]
 
 NAMES = ("stage", "status", "response_chunk", "action", "complete", "error")
 TERMINAL = frozenset({"complete", "error"})
+# What a `status` can say; the ends of a request are events of their own.
+STATES = frozenset({"accepted", "running", "waiting_action", "recovering", "cancelling"})
 
 # Deepest nesting of a payload: the same as of a context (protocol: depth 16), with room for the envelope.
 _MAX_DEPTH = 20
@@ -80,6 +82,8 @@ def stage(
     detail: str | None = None,
 ) -> Event:
     """A step of the work, for people to see; `progress` is 0..1."""
+    if state not in get_args(StageState):
+        raise ValueError(f"{state!r} is not a state of a stage: started, finished, failed or skipped")
     if progress is not None and not 0 <= progress <= 1:
         raise ValueError("progress is a number from 0 to 1")
     return Event(
@@ -92,6 +96,8 @@ def stage(
 
 def status(state: str, reason: str | None = None) -> Event:
     """A change of the request's state; handlers may send `running` with a reason as a sign of life."""
+    if state not in STATES:
+        raise ValueError(f"{str(state)!r} is not a state of a running request: {', '.join(sorted(STATES))}")
     return Event("status", _given(state=state, reason=reason))
 
 

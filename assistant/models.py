@@ -73,7 +73,7 @@ def is_request_id(text: str) -> bool:
 class AssistantRequest(BaseModel):
     """The body of POST /assistant/request, before cleaning."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     prompt: str = Field(min_length=1, description=f"What the user asks: 1 to {PROMPT_CHARS} characters after cleaning.")
     mode: str = Field(
@@ -97,7 +97,7 @@ class AssistantRequest(BaseModel):
 class Turn(BaseModel):
     """One earlier turn of a conversation."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
 
     role: Literal["user", "assistant"]
     content: str
@@ -106,7 +106,7 @@ class Turn(BaseModel):
 class ModeContext(BaseModel):
     """The parts of `context` that the built-in modes understand; other keys are yours."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, hide_input_in_errors=True)
 
     history: list[Turn] = Field(default=[], max_length=1000)
     content: str = Field(default="", description="What `edit` works on.")
@@ -116,7 +116,7 @@ class ModeContext(BaseModel):
 class ClaimReply(BaseModel):
     """A page takes an action before it runs it; `claim` is a random text of its own."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     status: Literal["claimed"]
     claim: str = Field(min_length=1, max_length=128)
@@ -125,7 +125,7 @@ class ClaimReply(BaseModel):
 class ResultReply(BaseModel):
     """What became of an action. `claim`, when given, must be the one that took it."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     status: Literal["ok", "error", "denied"]
     value: Any = None

@@ -54,8 +54,17 @@ def check_context(context: dict[str, Any]) -> None:
 
     It is never rewritten: it is the user's document.
     """
-    if len(orjson.dumps(context)) > CONTEXT_BYTES:
+    _check_shape(context)  # first: what it lets through always encodes, but for numbers that JSON readers cannot hold
+    try:
+        size = len(orjson.dumps(context))
+    except TypeError:
+        raise invalid(("context",), "a value has no JSON form", "unencodable") from None
+    if size > CONTEXT_BYTES:
         raise invalid(("context",), f"at most {CONTEXT_BYTES} bytes of JSON", "too_large")
+
+
+def _check_shape(context: dict[str, Any]) -> None:
+    """Walks level by level, so that no nesting can exhaust the stack."""
     keys = 0
     level: list[Any] = [context]
     for depth in range(1, CONTEXT_DEPTH + 2):
