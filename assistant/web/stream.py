@@ -7,7 +7,7 @@ noticed at once by a watcher on its socket, and one that takes no bytes can be c
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
@@ -26,9 +26,9 @@ from .state import state
 
 # Kernel memory one stream may pin: enough for 52 MB/s to a normal reader, little enough for 1,000 that stop reading.
 _SEND_BUFFER = 64 * 1024
-# How long sent bytes may stay unacknowledged before the kernel gives the connection up; milliseconds (RFC 5482). With
-# heartbeats, a host that vanished is noticed within a heartbeat and this.
-_USER_TIMEOUT = 30_000
+# How long sent bytes may stay unacknowledged before the kernel gives the connection up (RFC 5482), as a part of the stall
+# timeout. A host that vanished is noticed within a heartbeat and this, which together are less than that timeout.
+_UNACKNOWLEDGED = 0.5
 
 
 def stream_events(request_id: str) -> Response:
@@ -39,7 +39,11 @@ def stream_events(request_id: str) -> Response:
     viewer = web.service.stream(caller.user_id, request_id, cursor_of(), caller.token_ends)
     if viewer is None:
         return Response(status=204)
-    body = () if request.method == "HEAD" else drive(viewer, request.environ, sender=web.sender)
+    body = (
+        ()
+        if request.method == "HEAD"
+        else drive(viewer, request.environ, web.settings.stall_timeout, sender=web.sender)
+    )
     response = Response(body, mimetype=sse.MIMETYPE)
     response.headers.update(
         {
@@ -69,11 +73,11 @@ def cursor_of() -> Cursor:
     return cursor
 
 
-def drive(viewer: Viewer, environ: Mapping[str, Any], sender: Any = None) -> Iterator[bytes]:
+def drive(viewer: Viewer, environ: Mapping[str, Any], stall_timeout: float, sender: Any = None) -> Iterator[bytes]:
     """The body of a stream. Everything it holds is taken on the first `next` and given back in `finally`."""
     bell = Bell()
     viewer.wake = bell.set
-    connection = Connection(environ.get("gunicorn.socket"), bell.set)
+    connection = Connection(environ.get("gunicorn.socket"), bell.set, stall_timeout)
     viewer.cut = connection.cut
     emit(stream_opened, sender, ctx=viewer.ctx, cursor=str(viewer.cursor))
     try:
@@ -96,10 +100,11 @@ def drive(viewer: Viewer, environ: Mapping[str, Any], sender: Any = None) -> Ite
 class Connection:
     """The client's socket under gunicorn's gevent worker; does nothing where there is no plain socket to look at."""
 
-    def __init__(self, sock: Any, on_gone: Any) -> None:
+    def __init__(self, sock: Any, on_gone: Callable[[], None], stall_timeout: float) -> None:
         plain = isinstance(sock, gevent.socket.socket) and not isinstance(sock, gevent.ssl.SSLSocket)
         self._socket: Any = sock._sock if plain else None  # the raw one: it never switches greenlets
         self._on_gone = on_gone
+        self._unacknowledged = round(stall_timeout * _UNACKNOWLEDGED * 1000)  # milliseconds
         self._watcher: Any = None
         self.gone = False
 
@@ -110,7 +115,7 @@ class Connection:
             return
         with suppress(OSError):  # a client may be gone already: the first write will tell
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._unacknowledged)
         if sock.fileno() >= 0:
             self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)  # 1: readable
             self._watcher.start(self._readable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import socket
 import struct
@@ -62,6 +63,13 @@ def raw_get(server: Server, request_id: str, client: Client) -> socket.socket:
 def reset(plain: socket.socket) -> None:
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     plain.close()
+
+
+def vanish(plain: socket.socket) -> None:
+    """From now on every segment for this socket is dropped unseen, as if its host had lost power: no ACK, no RST."""
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0
+    program = struct.pack("HL", 1, ctypes.addressof(drop_all))
+    plain.setsockopt(socket.SOL_SOCKET, 26, program)  # SO_ATTACH_FILTER
 
 
 def test_ten_thousand_posts_that_nobody_streams_leave_nothing(own_server: Server) -> None:
@@ -132,6 +140,21 @@ def test_a_client_that_stops_reading_is_cut_and_may_resume(own_server: Server) -
         plain.close()
     assert client.read(request_id).outcome == "completed"
     assert eventually(back_at(before, own_server), 20), (before, held(own_server))
+
+
+def test_a_host_that_vanishes_without_a_word_is_noticed(own_server: Server) -> None:
+    client = Client(own_server.base)
+    request_id = client.submit(mode="hold")
+    plain = raw_get(own_server, request_id, client)
+    assert eventually(lambda: held(own_server)["streams"] == 1, 5)
+    plain.recv(65536)
+
+    vanish(plain)
+
+    # a heartbeat, half the stall timeout and one round; the kernel's retransmissions are coarse
+    assert eventually(lambda: held(own_server)["streams"] == 0, 2 + 1.5 + 1 + 2), held(own_server)
+    plain.close()
+    client.cancel(request_id)
 
 
 def test_a_client_that_leaves_in_silence_is_noticed_at_once(own_server: Server) -> None:
