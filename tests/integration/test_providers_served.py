@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import gevent
 import pytest
-from pydantic import BaseModel
 
 from assistant import Assistant, providers, sse
 from assistant.config import Settings
-from assistant.providers.anthropic import AnthropicProvider
-from assistant.providers.openai import OpenAIProvider
-from assistant.providers.upstream import Access, Patience
+from assistant.providers.upstream import Patience
+from tests.integration.asking import KEY, PROMPT, QUICK, Play, talking, until
 from tests.integration.conftest import Start, Written
 from tests.integration.server import Server
-from tests.upstream import SECRET_WORDS, TEXT, Reply, Seen, Upstream
+from tests.scenarios import SECRET_WORDS, TEXT, Reply
+from tests.upstream import Seen, Upstream
 
-KEY = "sk-key-canary"
-PROMPT = "prompt-canary"
-QUICK = Patience(connect=2.0, idle=0.6, backoff=0.01, retry_after=0.5)
-
-Provider = OpenAIProvider | AnthropicProvider
 Serve = Callable[..., Server]
 
 
@@ -37,16 +31,13 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(params=["openai", "anthropic"])
 def serve(request: pytest.FixtureRequest, upstream: Upstream, start: Start) -> Iterator[Serve]:
     """Makes a server whose model is `model` of the scripted upstream; other settings by keyword."""
-    made: list[Provider] = []
+    with ExitStack() as providers_in_use:
 
-    def with_model(model: str, *, patience: Patience = QUICK, **config: Any) -> Server:
-        kind, path = {"openai": (OpenAIProvider, "/v1"), "anthropic": (AnthropicProvider, "")}[request.param]
-        made.append(kind(Access(KEY, upstream.url + path), patience=patience))
-        return start(assistant=Assistant(provider=made[-1]), ASSISTANT_MODEL=model, **config).warm()
+        def with_model(model: str, *, patience: Patience = QUICK, **config: Any) -> Server:
+            provider = providers_in_use.enter_context(talking(request.param, upstream.url, patience=patience))
+            return start(assistant=Assistant(provider=provider), ASSISTANT_MODEL=model, **config).warm()
 
-    yield with_model
-    for provider in made:
-        provider.close()
+        yield with_model
 
 
 def end_of(events: list[sse.Message]) -> tuple[str, dict[str, Any]]:
@@ -57,12 +48,6 @@ def end_of(events: list[sse.Message]) -> tuple[str, dict[str, Any]]:
 
 def streamed(events: list[sse.Message]) -> str:
     return "".join(event.json()["text"] for event in events if event.event == "response_chunk")
-
-
-def until(true: Callable[[], object], seconds: float = 3.0) -> None:
-    with gevent.Timeout(seconds):
-        while not true():
-            gevent.sleep(0.005)
 
 
 def test_a_whole_answer_is_complete_on_the_wire(serve: Serve) -> None:
@@ -165,12 +150,6 @@ def test_each_mode_asks_its_model_for_no_more_than_the_cap(serve: Serve, upstrea
 
     assert [seen.body["model"] for seen in upstream.seen] == ["ok", "no-done", "crlf"]
     assert [seen.body["max_tokens"] for seen in upstream.seen] == [77, 77, 77]
-
-
-class Play(BaseModel):
-    """Plays."""
-
-    bpm: int
 
 
 def test_a_tool_call_runs_on_the_page_and_its_outcome_goes_back(serve: Serve, upstream: Upstream) -> None:
