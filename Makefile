@@ -18,7 +18,7 @@ test: $(VENV)/.dev ## check and test everything
 	@$(BIN)/python -m pytest -q
 
 check: $(VENV)/.dev ## lint, types, imports
-	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy --no-error-summary && $(BIN)/lint-imports > .lint-imports.log || { cat .lint-imports.log; exit 1; }
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy --no-error-summary && { $(BIN)/lint-imports > .lint-imports.log || { cat .lint-imports.log; exit 1; }; }
 
 fast: $(VENV)/.dev ## the tests that start no server
 	@$(BIN)/python -m pytest -q -m "not system"

@@ -46,7 +46,8 @@ def create_app(
     app.cli.add_command(commands)
     proxies = app.extensions["assistant"].settings.proxies
     if proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=proxies)  # type: ignore[method-assign]
+        # not Host and Prefix: nginx passes those on from clients, and its own Host line does the same job
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     return app
 
 
