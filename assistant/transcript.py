@@ -31,9 +31,13 @@ class Transcript:
 
     def place(self, event: Event) -> dict[str, Any]:
         """A chunk's payload with its `index`. Raises ValueError for text after an appendix, and for an appendix
-        that begins without a kind; nothing is kept until `keep`."""
+        that begins without a kind; nothing is kept until `keep`.
+
+        An appendix that reasoning has interrupted goes on as a new part, which says again what it is."""
         data = event.data
-        return {**data, "index": len(self._parts) if self._opens(data) else len(self._parts) - 1}
+        if self._opens(data):
+            return {**self._resumed(data), **data, "index": len(self._parts)}
+        return {**data, "index": len(self._parts) - 1}
 
     def keep(self, data: dict[str, Any]) -> None:
         """Keeps a chunk that is in the log."""
@@ -68,13 +72,19 @@ class Transcript:
     def partial(self) -> dict[str, Any]:
         return {"text": self.text, "parts": self.parts}
 
+    def _resumed(self, data: dict[str, Any]) -> dict[str, str]:
+        """What an appendix chunk without a kind continues."""
+        if data["part"] != "appendix" or "kind" in data:
+            return {}
+        return next(part.about for part in reversed(self._parts) if part.part == "appendix")
+
     def _opens(self, data: dict[str, Any]) -> bool:
         """Whether this chunk begins a new part."""
         current = self._parts[-1].part if self._parts else None
         if data["part"] == "appendix":
-            if "kind" not in data and current != "appendix":
+            if "kind" not in data and not self._appendix:
                 raise ValueError("the first chunk of an appendix names its kind")
-            return "kind" in data
+            return "kind" in data or current != "appendix"
         if self._appendix and data["part"] == "text":
             raise ValueError("no text follows an appendix; send it as an appendix of its own")
         return bool(data["part"] != current)

@@ -14,6 +14,8 @@ from ..events import Event, chunk
 
 # CommonMark 0.31, section 4.5: up to three spaces, three or more of one mark, an info string.
 _OPEN = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})[ \t]*([^\s`]*)[^\n]*")
+# Blank lines before what is said behind a block.
+_BLANK = re.compile(r"(?:[^\S\n]*\n)+")
 # What may still become a fence once more text arrives.
 _MAYBE = re.compile(r" {0,3}(`{0,2}|~{0,2}|`{3,}[^`\n]*|~{3,}[^\n]*)")
 
@@ -26,13 +28,14 @@ class CodeWriter:
         self._line_start = True
         self._fence = ""  # the mark that closes the open block
         self._after_code = False
+        self._blank = ""  # blank so far, behind a block
         self._begun = False  # whether the current appendix has sent its first chunk
         self._language = ""
 
     def feed(self, text: str) -> Iterator[Event]:
         text, self._held = self._held + text, ""
         out: list[str] = []
-        for line in text.splitlines(keepends=True) if "\n" in text else [text]:
+        for line in _lines(text):
             ended = line.endswith("\n")
             if self._line_start and self._is_fence_line(line, ended):
                 if not ended:
@@ -60,13 +63,12 @@ class CodeWriter:
         return _MAYBE.fullmatch(line) is not None
 
     def _closes(self, line: str) -> bool:
-        mark = line.strip()
-        return (
-            len(line) - len(line.lstrip(" ")) <= 3 and len(mark) >= len(self._fence) and not mark.strip(self._fence[0])
-        )
+        indent, mark = len(line) - len(line.lstrip(" ")), line.lstrip(" ").rstrip()
+        return indent <= 3 and len(mark) >= len(self._fence) and not mark.strip(self._fence[0])
 
     def _turn(self, line: str) -> None:
         """Enters or leaves a block."""
+        self._blank = ""
         if self._fence:
             self._fence, self._after_code, self._begun = "", True, False
         else:
@@ -82,10 +84,29 @@ class CodeWriter:
             self._begun = True
             yield chunk(text, part="appendix", **first)
         elif self._after_code:
-            if not self._begun and not text.strip():
-                return  # blank lines between a block and what follows say nothing
-            first = {} if self._begun else {"kind": "note"}
-            self._begun = True
-            yield chunk(text, part="appendix", **first)
+            yield from self._note(text)
         else:
             yield chunk(text)
+
+    def _note(self, text: str) -> Iterator[Event]:
+        """What stands behind a block, from its first line that is not blank."""
+        if self._begun:
+            yield chunk(text, part="appendix")
+            return
+        text, self._blank = self._blank + text, ""
+        if text.isspace():
+            self._blank = text
+            return
+        self._begun = True
+        found = _BLANK.match(text)
+        yield chunk(text[found.end() :] if found else text, part="appendix", kind="note")
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines with their LF; splitlines() would also cut at CR, form feeds and U+2028, where no fence can begin."""
+    start = 0
+    while (end := text.find("\n", start) + 1) > 0:
+        yield text[start:end]
+        start = end
+    if start < len(text):
+        yield text[start:]
