@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from blinker import NamedSignal
 
-from ..events import clean_text
+from ..events import clean_text, clean_value
 from ..signals import (
     event_published,
     processing_finished,
@@ -40,12 +40,21 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "worker": record.process,
         }
-        line |= getattr(record, FIELDS, {})
+        fields = dict(getattr(record, FIELDS, {}))
         if hasattr(record, "request_id"):
-            line["request_id"] = record.request_id
+            fields["request_id"] = record.request_id
+        line |= {clean_text(str(name)): _encodable(value) for name, value in fields.items()}
         if record.exc_info:
             line["exception"] = clean_text(self.formatException(record.exc_info))
-        return orjson.dumps(line, default=str).decode()
+        return orjson.dumps(line).decode()
+
+
+def _encodable(value: Any) -> Any:
+    """The value as JSON can carry it; of what has no JSON form, or is too deep, the name of its type."""
+    try:
+        return clean_value(value)
+    except (TypeError, ValueError):
+        return type(value).__name__
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -138,7 +147,7 @@ class Lines:
 
     def _hash(self, user_id: str) -> str:
         """The same user, the same hash, on every worker of this deployment; nobody can guess back."""
-        return hashlib.blake2b(user_id.encode(), key=self._key, digest_size=6).hexdigest()
+        return hashlib.blake2b(user_id.encode(errors="surrogatepass"), key=self._key, digest_size=6).hexdigest()
 
 
 def write(event: str, **fields: Any) -> None:
