@@ -1,11 +1,14 @@
 import { defineConfig } from 'vite';
 
-// The npm package: ES modules with the SSE parser bundled, so that installing it pulls nothing else in.
+// The npm package: ES modules with the SSE and markdown parsers bundled, so that installing it pulls nothing
+// in but the React that the page has already.
 export default defineConfig({
+  oxc: { jsx: { runtime: 'automatic', development: false } },
   build: {
     target: 'es2022',
     sourcemap: true,
     minify: false,
-    lib: { entry: { index: 'src/core/index.ts' }, formats: ['es'] },
+    lib: { entry: { index: 'src/core/index.ts', react: 'src/react/index.ts' }, formats: ['es'] },
+    rolldownOptions: { external: [/^react($|\/)/, /^react-dom($|\/)/] },
   },
 });

@@ -1,5 +1,18 @@
 import { defineConfig } from 'vitest/config';
 
+/** The same suite for both outputs. One page at a time: these tests also measure how long things take. */
+const browser = (target: 'react' | 'element', groupOrder: number) => ({
+  test: {
+    name: target,
+    include: ['test/e2e/**/*.test.ts'],
+    provide: { target },
+    fileParallelism: false,
+    sequence: { groupOrder },
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
+
 export default defineConfig({
   test: {
     projects: [
@@ -11,17 +24,8 @@ export default defineConfig({
           testTimeout: 10_000,
         },
       },
-      {
-        test: {
-          name: 'browser',
-          include: ['test/e2e/**/*.test.ts'],
-          // One page at a time: these tests also measure how long things take.
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-          testTimeout: 20_000,
-          hookTimeout: 60_000,
-        },
-      },
+      browser('react', 1),
+      browser('element', 2),
     ],
   },
 });

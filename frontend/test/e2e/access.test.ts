@@ -95,8 +95,10 @@ describe('a screen reader', () => {
     const said: string[] = [];
     await page.exposeFunction('said', (text: string) => said.push(text));
     await page.getByRole('status').evaluate((line) => {
-      const tell = () =>
-        (globalThis as never as { said: (text: string | null) => void }).said(line.textContent);
+      const { said: say } = globalThis as never as { said: (text: string) => void };
+      const tell = () => {
+        if (line.textContent) say(line.textContent);
+      };
       new MutationObserver(tell).observe(line, { childList: true, characterData: true, subtree: true });
     });
 

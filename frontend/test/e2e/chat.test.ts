@@ -2,6 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ChatPage } from '../support/chat-page.ts';
 import type { Run } from '../support/fault-server.ts';
 
+/** Where the window is, in the page: the body, or a shadow root. */
+declare const root: ParentNode & Node;
+
 let chat: ChatPage;
 beforeAll(async () => {
   chat = await ChatPage.start();
@@ -53,8 +56,8 @@ describe('an answer', () => {
 
     const ms = await chat.page.evaluate(async () => {
       const began = performance.now();
-      (document.querySelector('form') as HTMLFormElement).requestSubmit();
-      while (!document.querySelector('.assistant-working')) {
+      (root.querySelector('form') as HTMLFormElement).requestSubmit();
+      while (!root.querySelector('.assistant-working')) {
         if (performance.now() - began > 5_000) throw new Error('never shown');
         await new Promise(requestAnimationFrame);
       }
@@ -72,7 +75,7 @@ describe('an answer', () => {
     const run = await chat.run();
     run.chunk('Look:\n\n```python\nx = 1\n');
     await chat.page.locator('pre').waitFor();
-    await chat.page.evaluate(() => Object.assign(globalThis, { kept: document.querySelector('pre') }));
+    await chat.page.evaluate(() => Object.assign(globalThis, { kept: root.querySelector('pre') }));
 
     run.chunk(`y = "${'long '.repeat(200)}"\n\`\`\`\n\nThe end.`);
     run.complete();
@@ -80,7 +83,7 @@ describe('an answer', () => {
 
     expect(
       await chat.page.evaluate(
-        () => document.querySelector('pre') === (globalThis as never as { kept: unknown }).kept,
+        () => root.querySelector('pre') === (globalThis as never as { kept: unknown }).kept,
       ),
     ).toBe(true);
     expect(await chat.page.locator('figcaption span').textContent()).toBe('python');

@@ -14,7 +14,7 @@ const actions = {
     return { bar: 4 };
   },
 };
-Object.assign(globalThis, { chat: controls, ran, heard });
+Object.assign(globalThis, { chat: controls, ran, heard, root: document.body });
 
 const theme = query.get('theme') as 'light' | 'dark' | null;
 createRoot(document.getElementById('root') as HTMLElement).render(

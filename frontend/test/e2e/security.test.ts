@@ -3,6 +3,9 @@ import { ChatPage } from '../support/chat-page.ts';
 import type { Run } from '../support/fault-server.ts';
 import { PAYLOADS, PLACES } from './payloads.ts';
 
+/** Where the window is, in the page: the body, or a shadow root. */
+declare const root: ParentNode & Node;
+
 let chat: ChatPage;
 beforeAll(async () => {
   chat = await ChatPage.start();
@@ -57,7 +60,7 @@ describe('text from outside', () => {
       await chat.send(`payloads in ${place}`);
       await page.waitForTimeout(150);
       await page.evaluate(() => {
-        for (const closed of document.querySelectorAll('details')) closed.open = true;
+        for (const closed of root.querySelectorAll('details')) closed.open = true;
       });
       (await chat.run()).complete();
       await chat.state('complete');

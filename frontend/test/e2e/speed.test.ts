@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ChatPage } from '../support/chat-page.ts';
 
+/** Where the window is, in the page: the body, or a shadow root. */
+declare const root: ParentNode & Node;
+
 let chat: ChatPage;
 beforeAll(async () => {
   chat = await ChatPage.start();
@@ -24,10 +27,10 @@ describe('speed', () => {
     await page.evaluate(() => {
       const seen: Record<string, number> = {};
       const look = () => {
-        const text = document.querySelector('.assistant-markdown')?.textContent ?? '';
+        const text = root.querySelector('.assistant-markdown')?.textContent ?? '';
         for (const [mark] of text.matchAll(/m\d+;/g)) seen[mark] ??= Date.now();
       };
-      new MutationObserver(look).observe(document.body, {
+      new MutationObserver(look).observe(root, {
         childList: true,
         characterData: true,
         subtree: true,
@@ -64,7 +67,7 @@ describe('speed', () => {
       requestAnimationFrame(frame);
       new MutationObserver(() => {
         count.commits += 1;
-      }).observe(document.body, { childList: true, characterData: true, subtree: true });
+      }).observe(root, { childList: true, characterData: true, subtree: true });
       Object.assign(globalThis, { count });
     });
 

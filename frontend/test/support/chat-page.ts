@@ -1,8 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
+import { inject } from 'vitest';
+import { preactAlias } from '../../vite.element.config.ts';
 import { bundle, collectErrors, openBrowser } from './browser.ts';
 import { FaultServer, type Run } from './fault-server.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Which of the two outputs the page is made of. */
+    target: 'react' | 'element';
+  }
+}
 
 /** What the window must live under. */
 const CSP = "default-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -11,7 +20,7 @@ const html = `<!doctype html><html lang="en" dir="DIR"><meta charset="utf-8"><ti
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/page.css"><link rel="stylesheet" href="/chat.css">
 <header><h1>Test</h1><h2>Chat</h2></header><main id="root"></main><script type="module" src="/page.js"></script></html>`;
 const pageCss =
-  'html,body{margin:0}header{height:40px;overflow:hidden}h1,h2{margin:0;font-size:16px;line-height:20px}main{height:calc(100vh - 40px)}';
+  'html,body{margin:0}assistant-chat{height:100%}header{height:40px;overflow:hidden}h1,h2{margin:0;font-size:16px;line-height:20px}main{height:calc(100vh - 40px)}';
 
 /** A browser, a server that can fail, and the window between them. */
 export class ChatPage {
@@ -31,7 +40,7 @@ export class ChatPage {
   static async start(): Promise<ChatPage> {
     const [browser, script, css] = await Promise.all([
       openBrowser(),
-      bundle('e2e/page.tsx'),
+      inject('target') === 'element' ? bundle('e2e/element-page.ts', preactAlias) : bundle('e2e/page.tsx'),
       readFile(resolve(import.meta.dirname, '../../src/react/styles.css'), 'utf8'),
     ]);
     const headers = { 'Content-Security-Policy': CSP };

@@ -1,0 +1,207 @@
+import { createRef } from 'react';
+import { createRoot, type Root } from 'react-dom/client';
+import {
+  type ActionHandlers,
+  type AssistantClient,
+  createAssistantClient,
+  type RequestContext,
+  type TokenProvider,
+  type Turn,
+} from '../core/index.ts';
+import { type ChatControls, ChatWindow } from '../react/ChatWindow.tsx';
+import type { Strings } from '../react/i18n/en.ts';
+import css from '../react/styles.css?inline';
+
+const HOST = ':host{display:block;height:480px}:host([hidden]){display:none}';
+
+/** Properties a page may set before this file has loaded; they are set again once the setters exist. */
+const PROPERTIES = ['token', 'strings', 'context', 'messages', 'actions', 'images'] as const;
+
+/**
+ * `<assistant-chat base-url label mode track-id theme resume>`: the window for pages without React.
+ * It sits in a shadow root; set `--assistant-*` properties and `::part()` to change how it looks.
+ */
+export class AssistantChatElement extends HTMLElement {
+  static readonly observedAttributes = ['base-url', 'label', 'mode', 'track-id', 'theme', 'resume'];
+
+  #token: string | TokenProvider | undefined;
+  #strings: Partial<Strings> | undefined;
+  #context: RequestContext | (() => RequestContext) | undefined;
+  #messages: readonly Turn[] | undefined;
+  #images: readonly string[] = [];
+  #actions: ActionHandlers = {};
+  #root: Root | null = null;
+  #client: AssistantClient | null = null;
+  #scheduled = false;
+  readonly #controls = createRef<ChatControls>();
+
+  /** An access token, or a function that gives one; without it guests are tried. */
+  get token(): string | TokenProvider | undefined {
+    return this.#token;
+  }
+  set token(token: string | TokenProvider | undefined) {
+    this.#token = token;
+    this.#client = null;
+    this.#update();
+  }
+
+  /** Words in another language, or other words. */
+  get strings(): Partial<Strings> | undefined {
+    return this.#strings;
+  }
+  set strings(strings: Partial<Strings> | undefined) {
+    this.#strings = strings;
+    this.#update();
+  }
+
+  /** Sent with each request; a function is called at each send. */
+  get context(): RequestContext | (() => RequestContext) | undefined {
+    return this.#context;
+  }
+  set context(context: RequestContext | (() => RequestContext) | undefined) {
+    this.#context = context;
+  }
+
+  /** Earlier turns; also read from a `<script type="application/json">` inside. */
+  get messages(): readonly Turn[] {
+    return this.#messages ?? messagesWithin(this);
+  }
+  set messages(messages: readonly Turn[]) {
+    this.#messages = messages;
+    this.#update();
+  }
+
+  /** What the page can do for the assistant: `chat.actions.insert_track = async (args) => value`. */
+  get actions(): ActionHandlers {
+    return this.#actions;
+  }
+  set actions(actions: ActionHandlers) {
+    this.#actions = actions;
+  }
+
+  /** Origins that images in answers may be loaded from. */
+  get images(): readonly string[] {
+    return this.#images;
+  }
+  set images(images: readonly string[]) {
+    this.#images = images;
+    this.#update();
+  }
+
+  /** False when the text is empty or an answer is still being made. */
+  send(text: string): boolean {
+    return this.#controls.current?.send(text) ?? false;
+  }
+
+  stop(): void {
+    this.#controls.current?.stop();
+  }
+
+  focusInput(): void {
+    this.#controls.current?.focusInput();
+  }
+
+  connectedCallback(): void {
+    for (const name of PROPERTIES) reassign(this, name);
+    const shadow = this.shadowRoot ?? this.#attach();
+    this.#root = createRoot(shadow);
+    this.#render();
+  }
+
+  disconnectedCallback(): void {
+    this.#root?.unmount();
+    this.#root = null;
+  }
+
+  attributeChangedCallback(name: string): void {
+    if (name === 'base-url') this.#client = null;
+    this.#update();
+  }
+
+  #attach(): ShadowRoot {
+    const shadow = this.attachShadow({ mode: 'open' });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(HOST + css);
+    shadow.adoptedStyleSheets = [sheet];
+    return shadow;
+  }
+
+  /** Several changes in one task are one render. */
+  #update(): void {
+    if (this.#scheduled || !this.#root) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#render();
+    });
+  }
+
+  #render(): void {
+    this.#client ??= createAssistantClient(clientOptions(this.getAttribute('base-url'), this.#token));
+    this.#root?.render(
+      <ChatWindow
+        client={this.#client}
+        mode={this.getAttribute('mode') ?? 'chat'}
+        trackId={this.getAttribute('track-id') ?? undefined}
+        label={this.getAttribute('label') ?? undefined}
+        theme={themeOf(this.getAttribute('theme'))}
+        resume={this.getAttribute('resume') !== 'false'}
+        messages={this.messages}
+        images={this.#images}
+        strings={this.#strings}
+        context={() => (typeof this.#context === 'function' ? this.#context() : (this.#context ?? {}))}
+        actions={() => this.#actions}
+        controls={this.#controls}
+        onMessage={(answer) => this.#tell('message', answer)}
+        onAction={(action) => this.#tell('action', action)}
+        onError={(error) => this.#tell('error', error)}
+        onState={(state) => this.#tell('state', state)}
+        onSignIn={this.#signIn}
+      />,
+    );
+  }
+
+  readonly #signIn = () => this.#tell('sign-in', null);
+
+  #tell(name: string, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(`assistant-${name}`, { detail, bubbles: true, composed: true }));
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'assistant-chat': AssistantChatElement;
+  }
+}
+
+function clientOptions(baseUrl: string | null, token: string | TokenProvider | undefined) {
+  return {
+    ...(baseUrl === null ? {} : { baseUrl }),
+    ...(token === undefined ? {} : { token: typeof token === 'function' ? token : () => token }),
+  };
+}
+
+function themeOf(theme: string | null): 'light' | 'dark' | 'auto' {
+  return theme === 'light' || theme === 'dark' ? theme : 'auto';
+}
+
+/** A template's way to hand over data without a script of its own. */
+function messagesWithin(element: Element): readonly Turn[] {
+  const data = element.querySelector('script[type="application/json"]')?.textContent;
+  if (!data) return [];
+  try {
+    const { messages } = JSON.parse(data) as { messages?: readonly Turn[] };
+    return messages ?? [];
+  } catch {
+    console.error('assistant-chat: the JSON inside cannot be read');
+    return [];
+  }
+}
+
+/** A property set on the plain element hides the class's setter until it is set again. */
+function reassign<Name extends (typeof PROPERTIES)[number]>(element: AssistantChatElement, name: Name): void {
+  if (!Object.hasOwn(element, name)) return;
+  const value = element[name];
+  delete (element as Partial<AssistantChatElement>)[name];
+  element[name] = value;
+}
