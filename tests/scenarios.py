@@ -24,12 +24,12 @@ class Do(Enum):
     CUT = "cut"  # close in the middle of the chunked body
 
 
-Step = bytes | float | Do
+Step = bytes | float | Do | Callable[[], object]
 
 
 @dataclass
 class Reply:
-    """One answer: bytes to send, seconds to pause, things to do. `bytewise` sends each byte by itself."""
+    """One answer: bytes to send, seconds to pause, things to do, functions to call. `bytewise` sends byte by byte."""
 
     steps: list[Step]
     status: int = 200

@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
@@ -67,6 +67,7 @@ class Upstream:
                 method, path, headers, body = request
                 if method == "GET":
                     _send(connection, Reply([self._log()], content_type="application/json"))
+                    waiting = b""
                     continue
                 waiting = self._answer(connection, path, headers, json.loads(body))
         except OSError:
@@ -93,7 +94,8 @@ class Upstream:
         return following
 
     def _log(self) -> bytes:
-        return json.dumps([{**asdict(one), "gone": one.gone.is_set()} for one in self.seen], default=str).encode()
+        names = ("path", "body", "at", "closed", "ended")
+        return json.dumps([{name: getattr(one, name) for name in names} for one in self.seen]).encode()
 
 
 def _read_request(connection: socket.socket, waiting: bytes) -> tuple[str, str, dict[str, str], bytes] | None:
@@ -143,6 +145,8 @@ def _send(connection: socket.socket, reply: Reply) -> None:
             else:
                 connection.shutdown(socket.SHUT_RDWR)
             return
+        elif callable(step):
+            step()
         else:
             for piece in [step[i : i + 1] for i in range(len(step))] if reply.bytewise else [step]:
                 connection.sendall(begun + f"{len(piece):x}\r\n".encode() + piece + b"\r\n")

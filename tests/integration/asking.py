@@ -17,6 +17,8 @@ from assistant.protocols import Delta, Message, Text
 from assistant.providers.anthropic import AnthropicProvider
 from assistant.providers.openai import OpenAIProvider
 from assistant.providers.upstream import Access, Patience
+from tests.scenarios import Chat, Messages, Reply
+from tests.upstream import Upstream
 
 KEY = "sk-key-canary"
 PROMPT = "prompt-canary"
@@ -76,3 +78,20 @@ def listening(serve: Callable[..., None]) -> Iterator[int]:
     finally:
         server.stop(timeout=0)
         pool.kill()
+
+
+def say(provider: Provider) -> Chat | Messages:
+    """The language that a provider speaks."""
+    return Messages("m") if isinstance(provider, AnthropicProvider) else Chat("m")
+
+
+def meeting(upstream: Upstream, spoken: Chat | Messages, calls: int) -> None:
+    """Makes each of the next calls begin its answer and go on only when all of them have come."""
+
+    def all_here() -> None:
+        until(lambda: len(upstream.seen) >= calls, 10)
+
+    for number in range(calls):
+        language = type(spoken)(spoken.model)
+        words = [language.text(f"{number} "), all_here, language.text("and more")]
+        upstream.then(Reply([language.begin(), *words, language.finish(), language.done()]))

@@ -6,17 +6,15 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import gevent
 import pytest
 
 from assistant.errors import AssistantError
 from assistant.protocols import Finish, ToolCall
-from assistant.providers.anthropic import AnthropicProvider
 from assistant.providers.upstream import Patience
-from tests.integration.asking import KEY, PROMPT, Provider, ask, heard, listening, talking, text_of
-from tests.scenarios import SECRET_WORDS, TEXT, Chat, Messages, Reply, data
+from tests.integration.asking import KEY, PROMPT, Provider, ask, heard, listening, say, talking, text_of
+from tests.scenarios import SECRET_WORDS, TEXT, Chat, Reply, data
 from tests.upstream import Upstream
 
 
@@ -209,8 +207,9 @@ def test_no_failure_tells_the_servers_words_the_key_or_the_prompt(
 
 
 def test_an_unknown_event_is_no_reason_to_stop(provider: Provider, upstream: Upstream) -> None:
-    say: Any = Messages("m") if isinstance(provider, AnthropicProvider) else Chat("m")
+    language = say(provider)
     news = b"event: news\n" + data({"type": "news", "object": "news", "what": 1})
-    upstream.then(Reply([say.begin(), news, say.text(TEXT), news, say.finish(), say.done()]))
+    told = [language.begin(), news, language.text(TEXT), news, language.finish(), language.done()]
+    upstream.then(Reply(told))
 
     assert heard(provider, "m") == (TEXT, "")
