@@ -12,7 +12,6 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from .cli import commands
 from .config import ConfigError
 from .extension import SECRET_BYTES, Assistant
 from .observability import logs
@@ -43,7 +42,6 @@ def create_app(
         blueprint.add_route(app, rule, method, view)
     problems.register(app)
     app.after_request(_hardened)
-    app.cli.add_command(commands)
     proxies = app.extensions["assistant"].settings.proxies
     if proxies:
         # not Host and Prefix: nginx passes those on from clients, and its own Host line does the same job

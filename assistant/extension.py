@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from . import handlers, providers
 from .actions import ActionSpec, Wants
 from .catalog import Catalog, Handler, History, Mode, SystemText
+from .cli import commands
 from .clock import Clock
 from .config import ConfigError, Settings
 from .janitor import Janitor
@@ -137,6 +138,7 @@ class Assistant:
         if (csrf := app.extensions.get("csrf")) is not None:  # its job is done by the Origin check
             csrf.exempt(routes)
         app.register_blueprint(routes)
+        app.cli.add_command(commands)
         logs.listen(app)
 
     def _wire(self, app: Flask, settings: Settings, llm: LLMProvider) -> WebState:

@@ -43,6 +43,8 @@ from .viewer import Viewer, Viewers
 # How long a client should wait for the next process to come up, or for a place; seconds.
 _RETRY_DRAINING = 2.0
 _RETRY_FULL = 5.0
+# Most places that one refusal names.
+MOST_FINDINGS = 20
 # Most requests one list answers with; the newest.
 LISTED = 100
 
@@ -266,7 +268,10 @@ def _check_shape(model: Any, context: dict[str, Any]) -> None:
     except ValidationError as problem:
         findings = problem.errors(include_url=False, include_input=False, include_context=False)
         raise InvalidRequest(
-            errors=[{"loc": ["context", *one["loc"]], "msg": one["msg"], "type": one["type"]} for one in findings]
+            errors=[
+                {"loc": ["context", *one["loc"]], "msg": one["msg"], "type": one["type"]}
+                for one in findings[:MOST_FINDINGS]
+            ]
         ) from None
 
 

@@ -85,7 +85,7 @@ class Authenticator:
             httponly=True,
             samesite="Lax",
             secure=request.is_secure,
-            path=self._settings.url_prefix or "/",
+            path=request.script_root + self._settings.url_prefix or "/",
         )
         return response
 

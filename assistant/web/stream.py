@@ -64,7 +64,7 @@ def check_id(request_id: str) -> None:
 
 def cursor_of() -> Cursor:
     """The cursor the client brings: Last-Event-ID or `?after=`. Raises InvalidRequest when there are two."""
-    given = {text for text in (request.headers.get("Last-Event-ID"), request.args.get("after")) if text}
+    given = {text for text in (request.headers.get("Last-Event-ID"), *request.args.getlist("after")) if text}
     if not given:
         return START
     cursor = parse_cursor(given.pop()) if len(given) == 1 else None
