@@ -8,7 +8,10 @@ export default defineConfig({
     target: 'es2022',
     sourcemap: true,
     minify: false,
-    lib: { entry: { index: 'src/core/index.ts', react: 'src/react/index.ts' }, formats: ['es'] },
+    lib: {
+      entry: { index: 'src/core/index.ts', react: 'src/react/index.ts', devtools: 'src/devtools/index.ts' },
+      formats: ['es'],
+    },
     rolldownOptions: { external: [/^react($|\/)/, /^react-dom($|\/)/] },
   },
 });

@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'core',
-          include: ['test/{core,integration,wire,react}/**/*.test.{ts,tsx}'],
+          include: ['test/{core,integration,wire,react,devtools}/**/*.test.{ts,tsx}'],
           typecheck: { enabled: true, include: ['test/core/*.test-d.ts'] },
           testTimeout: 10_000,
         },

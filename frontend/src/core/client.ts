@@ -72,11 +72,14 @@ export function createAssistantClient(options: ClientOptions = {}): AssistantCli
     const headers = { 'Idempotency-Key': key };
     const call = { method: 'POST', path: '/request', stage: 'request', headers, signal, onSend } as const;
     const body = JSON.stringify(request);
+    const began = runtime.clock.now();
     const send = () => http.json<Accepted>({ ...call, body });
-    return send().catch((error: AssistantError) => {
+    const answer = await send().catch((error: AssistantError) => {
       if (error.kind !== 'network') throw error;
       return send();
     });
+    trace({ type: 'accepted', requestId: answer.body.request_id, took: runtime.clock.now() - began });
+    return answer;
   }
 
   function begin(request: AssistantRequest, { idempotencyKey = runtime.uuid() }: SendOptions) {

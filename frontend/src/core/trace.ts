@@ -3,6 +3,8 @@ export type TraceEntry =
   | { type: 'request'; at: number; call: number; method: string; path: string; cursor?: string }
   | { type: 'response'; at: number; call: number; status: number; instance: string | null }
   | { type: 'failure'; at: number; call: number; code: string; message: string }
+  /** A request exists; `took`: ms from the send to here, a repeated POST included. */
+  | { type: 'accepted'; at: number; requestId: string; took: number }
   | { type: 'frame'; at: number; requestId: string; id: string | null; event: string; data: string }
   | { type: 'retry'; at: number; requestId: string; failures: number; delay: number; reason: string }
   | { type: 'state'; at: number; requestId: string | null; state: string };

@@ -205,7 +205,9 @@ describe('tracing', () => {
     await done;
     entries.push(...trace.map(({ type }) => type));
 
-    expect(new Set(entries)).toEqual(new Set(['request', 'response', 'failure', 'frame', 'retry', 'state']));
+    expect(new Set(entries)).toEqual(
+      new Set(['request', 'response', 'failure', 'accepted', 'frame', 'retry', 'state']),
+    );
     expect(JSON.stringify(trace)).not.toContain('secret');
   });
 });

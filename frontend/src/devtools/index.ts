@@ -1,0 +1,3 @@
+export { mountPanel } from './panel.ts';
+export { Recorder } from './recorder.ts';
+export { isLate, isLive, type Step, type Timeline, timelinesOf } from './timeline.ts';
