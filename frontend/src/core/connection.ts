@@ -208,10 +208,10 @@ export class Connection {
     if (error.code === 'timeout' && error.stage === 'connect') this.#stalls += 1;
     this.#failures += 1;
     this.#rowStart ??= now;
-    if (isHopeless(policy, this.#failures, now - this.#rowStart)) throw error;
-
     const facts = { failures: this.#failures, base: this.#base, random: runtime.random };
     const delay = retryDelay(policy, { ...facts, retryAfter: error.retryAfter });
+    // A wait that would end beyond hope is not begun: the reader is told now, with the time to come back.
+    if (isHopeless(policy, this.#failures, now + delay - this.#rowStart)) throw error;
     trace({ type: 'retry', requestId: this.requestId, failures: this.#failures, delay, reason: error.code });
     this.#report('waiting', now + delay);
     await this.#wait(delay);

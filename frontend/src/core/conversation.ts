@@ -124,16 +124,21 @@ export class Conversation {
 
   /** Brings back what the server still knows of this conversation, and follows what is running. */
   async resume(signal?: AbortSignal): Promise<void> {
-    const { client, trackId } = this.#options;
+    const { client, trackId, messages: given = [] } = this.#options;
     const calling = signal ? { signal } : {};
-    const records = (await client.list({ track_id: trackId }, calling)).toReversed();
+    // A page with its own store has what ended; only what runs is news to it.
+    const query = given.length > 0 ? { track_id: trackId, state: 'active' as const } : { track_id: trackId };
+    const records = (await client.list(query, calling)).toReversed();
     const whole = await Promise.all(records.map((record) => this.#whole(record, calling)));
     const known = new Set(
       this.#snapshot.messages.map((message) => ('requestId' in message ? message.requestId : '')),
     );
     const fresh = whole.filter((record) => !known.has(record.request_id));
     const restored = fresh.map((record) => ({ record, pair: restore(record) }));
-    this.#show([...restored.flatMap(({ pair }) => pair), ...this.#snapshot.messages]);
+    const shown = this.#snapshot.messages;
+    const earlier = Math.min(given.length, shown.length);
+    const pairs = restored.flatMap(({ pair }) => pair);
+    this.#show([...withoutPrompt(shown.slice(0, earlier), pairs[0]), ...pairs, ...shown.slice(earlier)]);
     for (const { record, pair } of restored) {
       if (!isOver(pair[1].state)) this.#join(pair[1].key, record.request_id, '0');
     }
@@ -160,7 +165,9 @@ export class Conversation {
   /** A list may be brief; an ended request is shown with its result. */
   async #whole(record: RequestRecord, calling: { signal?: AbortSignal }): Promise<RequestRecord> {
     const ended = ['completed', 'cancelled', 'failed'].includes(record.status);
-    return ended && !record.result ? this.#options.client.status(record.request_id, calling) : record;
+    if (!ended || record.result) return record;
+    // One that is gone by now is shown as gone, and hides no other.
+    return this.#options.client.status(record.request_id, calling).catch(() => record);
   }
 
   #join(key: string, requestId: string, lastEventId: string): void {
@@ -242,6 +249,13 @@ function toMessage({ role, content }: Turn): Message {
   if (role === 'user') return { role, key, text: content };
   const parts = [{ part: 'text', index: 0, text: content }];
   return { ...NEW_ANSWER, role, key, state: 'complete', text: content, parts };
+}
+
+/** The page may have stored the prompt of the running request already: it is shown once. */
+function withoutPrompt(earlier: readonly Message[], prompt: Message | undefined): readonly Message[] {
+  const last = earlier.at(-1);
+  const same = last?.role === 'user' && prompt?.role === 'user' && last.text === prompt.text;
+  return same ? earlier.slice(0, -1) : earlier;
 }
 
 function restore(record: RequestRecord): [Message, AnswerMessage] {

@@ -71,6 +71,8 @@ export class Http {
     const token = await this.#credentials.current(signal);
     let response = await this.#send(call, token, signal);
     if (response.status === 401 && (await this.#credentials.refresh(token, 'rejected', signal))) {
+      // An unread body keeps its connection busy.
+      void response.body?.cancel().catch(() => {});
       response = await this.#send(call, await this.#credentials.current(signal), signal);
     }
     if (response.ok) return response;

@@ -198,10 +198,10 @@ describe('a connection that is cut', () => {
     net.always('GET /stream/', () => problem(503, 'draining', { 'Retry-After': '50' }));
     const { outcome } = open();
 
-    await clock.advance(150_000);
+    await clock.advance(100_000);
 
-    expect(await outcome).toMatchObject({ kind: 'unavailable', code: 'draining' });
-    expect(net.calls).toHaveLength(4);
+    expect(await outcome).toMatchObject({ kind: 'unavailable', code: 'draining', retryAfter: 50 });
+    expect(net.calls).toHaveLength(3);
   });
 
   it('counts anew after an event and 5 s of life, and not after a mere 200', async () => {

@@ -307,6 +307,36 @@ describe('a reload', () => {
     expect(shown()).toEqual(['> prompt a', 'complete: answer a']);
   });
 
+  it("puts what runs after the page's own turns, and its prompt once", async () => {
+    const messages = [
+      { role: 'user', content: 'one' },
+      { role: 'assistant', content: 'first' },
+      { role: 'user', content: 'prompt a' },
+    ] as const;
+    const { net, chat, shown } = open({ messages });
+    net.once('GET /requests', () => json(200, { requests: [record('a', 'running')] }));
+    net.once('GET /stream/a', answers('second'));
+
+    await chat.resume();
+    await settle();
+
+    expect(shown()).toEqual(['> one', 'complete: first', '> prompt a', 'complete: second']);
+    expect(net.calls[0]?.path).toBe('/requests?track_id=t&state=active');
+  });
+
+  it('shows as gone what went while it was asked for', async () => {
+    const { net, chat } = open();
+    net.once('GET /requests', () => json(200, { requests: [ended('b'), record('a', 'completed')] }));
+    net.always('GET /', () => problem(410, 'gone'));
+
+    await chat.resume();
+    await settle();
+
+    const states = chat.getSnapshot().messages.map((message) => 'state' in message && message.state);
+    expect(states).toEqual([false, 'error', false, 'complete']);
+    expect(chat.getSnapshot().messages[1]).toMatchObject({ error: { kind: 'gone' } });
+  });
+
   it('stops what it found running', async () => {
     const { net, chat, shown } = open();
     const live = new LiveStream().write(accepted);
