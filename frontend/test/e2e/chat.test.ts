@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ChatPage } from '../support/chat-page.ts';
-import type { Run } from '../support/fault-server.ts';
+import type { Fault, Run } from '../support/fault-server.ts';
 
 /** Where the window is, in the page: the body, or a shadow root. */
 declare const root: ParentNode & Node;
@@ -146,6 +146,50 @@ describe('stopping', () => {
       expect(await chat.page.locator('[data-role=user]').count()).toBe(1);
     },
   );
+
+  const busy = { kind: 'answer', status: 503, headers: { 'Retry-After': '30' } } as const;
+  it.each([
+    ['waiting', [], ''],
+    ['streaming', [], 'Half'],
+    ['reconnecting', [{ kind: 'cut', after: { events: 1 }, how: 'fin' }, busy], ''],
+  ] as [string, Fault[], string][])('works while %s', async (state, faults, text) => {
+    chat.answer = (run) => {
+      if (text) run.chunk(text);
+    };
+    await chat.open();
+    chat.server.faults.push(...faults);
+    await chat.send('Hi');
+    await chat.state(state);
+
+    await chat.input.press('Escape');
+    await chat.state('cancelled');
+
+    expect(chat.server.count('DELETE')).toBe(1);
+    expect((await chat.run()).status).toBe('cancelled');
+    expect(await chat.page.getByRole('status').textContent()).toBe('Stopped');
+  });
+
+  it('works before the POST is answered', async () => {
+    chat.answer = wait;
+    const page = await chat.open();
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    await page.route('**/assistant/request', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await chat.send('Hi');
+    await chat.state('sending');
+
+    await chat.input.press('Escape');
+    await chat.state('stopping');
+    letGo();
+    await chat.state('cancelled');
+
+    expect((await chat.run()).status).toBe('cancelled');
+  });
 
   it('works from a second tab, and after a reload', async () => {
     chat.answer = (run) => run.chunk('Half');

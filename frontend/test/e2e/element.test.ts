@@ -77,6 +77,23 @@ describe.runIf(inject('target') === 'element')('the element', () => {
     await page.getByRole('button', { name: 'Senden' }).waitFor();
   });
 
+  it('is painted by custom properties and by parts', async () => {
+    const page = await window.open('theme=dark');
+
+    const colours = await page.evaluate(() => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(
+        'assistant-chat{--assistant-background:rgb(1, 2, 3)} assistant-chat::part(composer){padding:31px}',
+      );
+      document.adoptedStyleSheets = [sheet];
+      const styleOf = (selector: string) =>
+        getComputedStyle(chat.shadowRoot?.querySelector(selector) as Element);
+      return [styleOf('section').backgroundColor, styleOf('form').paddingTop];
+    });
+
+    expect(colours).toEqual(['rgb(1, 2, 3)', '31px']);
+  });
+
   it('leaves the run alone when it is taken away', async () => {
     window.answer = (run) => run.chunk('Half');
     const page = await window.open();

@@ -69,6 +69,26 @@ describe('the log', () => {
     expect((await place()).top).toBe(before.top);
   });
 
+  it('is released by a finger that pulls the text down', async () => {
+    const run = await streaming();
+
+    await chat.log.evaluate((box) => {
+      for (const [type, clientY] of [
+        ['touchstart', 200],
+        ['touchmove', 230],
+      ] as const) {
+        const touches = [new Touch({ identifier: 1, target: box, clientY })];
+        box.dispatchEvent(new TouchEvent(type, { touches, bubbles: true }));
+      }
+      box.scrollTop -= 30;
+    });
+    await jump().waitFor();
+    const before = await place();
+    await grow(run, 'one');
+
+    expect((await place()).top).toBe(before.top);
+  });
+
   it('is pinned again at its end, by hand or by the button', async () => {
     const run = await streaming();
     await chat.log.hover();
