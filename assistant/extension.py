@@ -33,6 +33,7 @@ from .web import blueprint
 from .web.auth import Authenticator, Identify
 from .web.limits import Limits
 from .web.state import EXTENSION, WebState
+from .web.tokens import own_key_loader
 
 log = logging.getLogger("assistant")
 
@@ -207,7 +208,7 @@ def _ensure_jwt(app: Flask, settings: Settings) -> None:
         app.config.setdefault("JWT_DECODE_LEEWAY", 10)
         JWTManager(app)
     algorithm = str(app.config["JWT_ALGORITHM"])
-    own_keys = _own_key_loader(app)
+    own_keys = own_key_loader(app.extensions["flask-jwt-extended"])
     if algorithm.startswith("HS"):
         # a key loader of the app's own checks tokens; guests' tokens and cookies are signed with the secret all the same
         if (settings.guests or not own_keys) and _secret_bytes(app) < SECRET_BYTES:
@@ -226,9 +227,3 @@ def _ensure_jwt(app: Flask, settings: Settings) -> None:
 def _secret_bytes(app: Flask) -> int:
     secret = app.config.get("JWT_SECRET_KEY") or app.secret_key or b""
     return len(secret.encode() if isinstance(secret, str) else secret)
-
-
-def _own_key_loader(app: Flask) -> bool:
-    """Whether the app looks keys up by itself, as rotating ones need."""
-    manager: Any = app.extensions["flask-jwt-extended"]
-    return str(manager._decode_key_callback.__module__) != "flask_jwt_extended.default_callbacks"

@@ -4,6 +4,7 @@ from gevent import monkey
 
 monkey.patch_all()  # the first thing in the master too: nothing imported later holds a native lock
 
+import gc  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
 import signal  # noqa: E402
@@ -60,9 +61,18 @@ def on_starting(server: Any) -> None:
         sys.exit(_EX_CONFIG)
 
 
+def _tame_collector() -> None:
+    """What the app imported lives as long as the process: the collector need not look at it again. And it may look at
+    the rest less often: a request makes no cycles, so there is little to find (measured: a fifth of the CPU)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def post_worker_init(worker: Any) -> None:
     """Starts the janitor and arranges the drain: gunicorn itself gives an app no word of a stop."""
     _raise_descriptor_limit()
+    _tame_collector()
     for web in _installed():
         web.janitor.ensure()
     graceful: Any = signal.getsignal(signal.SIGTERM)

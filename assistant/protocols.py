@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from .actions import ActionSpec, Verdict
 from .config import Settings
@@ -32,8 +32,7 @@ class Created:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """What a log holds after a cursor: ready frames, the cursor behind them, whether the log has ended, and whether
     the given cursor names no event of the log (then the frames begin at the start)."""
 

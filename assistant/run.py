@@ -84,17 +84,18 @@ class Run:
         tools = self._catalog.offered(self.given.actions)
         told, asked = "", list(messages)
         sources: list[Citation] = []
-        for _ in range(MAX_ROUNDS):
+        for left in reversed(range(MAX_ROUNDS)):
             text, calls = yield from self._round(asked, tools, writer, sources, model)
             told += text
             if not calls:
+                break
+            if not left:  # nobody would tell the model what came of these calls
+                self.finish_reason = "tool_rounds"
                 break
             asked.append(Message("assistant", text, calls=calls))
             for call in calls:
                 outcome = yield from self._call(call, tools)
                 asked.append(Message("tool", outcome, call_id=call.call_id))
-        else:
-            self.finish_reason = "tool_rounds"
         yield from writer.flush()
         for source in sources:
             yield chunk(source.text, part="appendix", kind="citation", title=source.title, url=source.url or None)

@@ -148,6 +148,30 @@ class TaskRunner:
         self._tasks.pop(request_id, None)
 
 
+class _Turn:
+    """How long a handler has worked without letting the loop look at sockets and timers."""
+
+    def __init__(self) -> None:
+        self._loop = gevent.get_hub().loop
+        self._begin()
+
+    def over(self) -> bool:
+        """Whether others must have their turn now. A loop that has gone round since means that the handler waited."""
+        if self._loop.iteration != self._iteration:
+            self._begin()
+            return False
+        return time.perf_counter() > self._ends
+
+    def pause(self) -> None:
+        # not sleep(0): the loop may run fifty such turns before it looks at a socket
+        gevent.sleep(_PAUSE)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._iteration = self._loop.iteration
+        self._ends = time.perf_counter() + _TURN
+
+
 class _Task:
     """One running request; the inbox of its owner."""
 
@@ -163,13 +187,13 @@ class _Task:
         self._reason: str | None = None
         self._thrown = False
         self._interruptible = False
-        self._turn_ends = 0.0
         self._asked: str | None = None
         self._answers: Any = SimpleQueue()
         self._ended = False
         self._generator: Generator[Event, Any, None] | None = None
         self._verdict: Event | None = None
         self._stopped_at: float | None = None
+        self._loop = gevent.get_hub().loop
         self._greenlet = gevent.Greenlet(self._work)
 
     def begin(self) -> None:
@@ -182,7 +206,7 @@ class _Task:
         if self._reason is None:
             self._reason = reason
             self._stopped_at = self._runner.clock.monotonic()
-            gevent.get_hub().loop.run_callback(self._deliver)
+            self._loop.run_callback_threadsafe(self._deliver)
             if reason == "cancelled":
                 self._say_cancelling()
 
@@ -249,15 +273,25 @@ class _Task:
 
     def _drive(self, generator: Generator[Event, Any, None]) -> None:
         """Takes the handler turn by turn; its events go into the log, answers to its questions go back."""
-        self._turn_ends = time.perf_counter() + _TURN
+        turn = _Turn()
         resume: Callable[[], Event] = generator.__next__
         while True:
+            self._check_stop()
+            self._interruptible = True
             try:
-                event = self._waiting(resume)
+                event = resume()
             except StopIteration:
                 return
+            finally:
+                self._interruptible = False
             self._check_stop()  # also when the handler swallowed its Stop
-            resume = self._answered(generator, event) if isinstance(event, Ask) else self._told(generator, event)
+            if isinstance(event, Ask):
+                resume = self._answered(generator, event)
+                continue
+            self._publish(event)
+            resume = generator.__next__
+            if turn.over():
+                self._waiting(turn.pause)
 
     def _close_handler(self) -> None:
         """Runs the handler's clean-up, for which it has GRACE; what that raises does not replace the outcome."""
@@ -271,14 +305,6 @@ class _Task:
             raise
         except BaseException:
             log.exception("a handler's clean-up failed", extra={"request_id": self._ctx.request_id})
-
-    def _told(self, generator: Generator[Event, Any, None], event: Event) -> Callable[[], Event]:
-        self._publish(event)
-        if time.perf_counter() > self._turn_ends:
-            # not sleep(0): the loop looks at sockets and timers only once in fifty such turns
-            self._waiting(lambda: gevent.sleep(_PAUSE))
-            self._turn_ends = time.perf_counter() + _TURN
-        return generator.__next__
 
     def _answered(self, generator: Generator[Event, Any, None], question: Ask) -> Callable[[], Event]:
         try:
@@ -377,7 +403,7 @@ class _Task:
     def _publish_chunk(self, event: Event) -> None:
         data = self._transcript.place(event)
         data["ts"] = self._runner.clock.now()
-        self._registry.append(self._ctx.request_id, self._ctx.attempt, Event("response_chunk", data))
+        self._registry.append(self._ctx.request_id, self._ctx.attempt, Event(event.name, data))
         self._published += 1
         self._transcript.keep(data)
         if self._first_chunk is None:

@@ -6,14 +6,14 @@ can run it. Reconnecting is nothing special: a viewer is a cursor, and a new vie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from . import sse
 from .clock import Clock
 from .errors import NotFound, ServerFull, TooManyViewers
 from .models import Cursor, RequestContext
-from .protocols import RequestRegistry
+from .protocols import Batch, RequestRegistry
 
 # How long a client waits before it reconnects (protocol, Frames); milliseconds.
 RETRY_MS = 2000
@@ -39,6 +39,8 @@ class Viewer:
         self._clock = clock
         self._notice: tuple[str, str | None] | None = None
         self._beat = False
+        self._news = False
+        self._ending = ""  # why the stream ends, once that is certain
         self.ctx = ctx
         self.cursor = after
         self.token_ends = token_ends
@@ -53,7 +55,18 @@ class Viewer:
         """All there is to send, in order. Counts as a viewer from the first `next` until it is closed."""
         try:
             with self._viewers.joined(self), self._registry.watch(self.ctx.request_id, self._woken):
-                yield from self._counted(self._stream())
+                block: bytes | None = self._first()
+                while block is not None or not self._ending:
+                    if block is None:
+                        yield None
+                    else:
+                        for part in _slices(block):
+                            self.writing_since = self._clock.monotonic()
+                            yield part
+                            self.last_write, self.writing_since = self._clock.monotonic(), None
+                            self.bytes += len(part)
+                    block = None if self._ending else self._next()
+                self.end_reason = self._ending
         # dropped since the view looked, or a race for the last place was lost: the client comes again
         except (NotFound, TooManyViewers, ServerFull):
             yield sse.retry(RETRY_MS)
@@ -73,50 +86,39 @@ class Viewer:
         self._beat = True
         self.wake()
 
-    def _stream(self) -> Iterator[bytes | None]:
-        head = sse.retry(RETRY_MS)
-        while True:
-            batch = self._registry.read(self.ctx.request_id, self.cursor)
-            if batch.reset:
-                head += self._frame("reset", None)
-            if head or batch.frames:
-                self.cursor = batch.cursor
-                yield b"".join((head, *batch.frames))
-                head = b""
-                if not (batch.closed or self._notice):
-                    continue
-            if batch.closed:
-                self.end_reason = "ended"
-                return
-            if self._notice is not None:
-                state, reason = self._notice
-                self.end_reason = reason or state
-                yield self._frame(state, reason)
-                return
-            if self._beat:
-                self._beat = False
-                yield sse.HEARTBEAT
-            else:
-                yield None
+    def _first(self) -> bytes:
+        """The retry line and all that waits behind the cursor, in one block."""
+        batch = self._registry.read(self.ctx.request_id, self.cursor)
+        reset = self._frame("reset", None) if batch.reset else b""
+        return sse.retry(RETRY_MS) + reset + self._taken(batch)
 
-    def _counted(self, blocks: Iterator[bytes | None]) -> Iterator[bytes | None]:
-        """Notes when a write begins and ends, for the janitor: a driver resumes a generator when a block is written."""
-        for block in blocks:
-            if block is None:
-                yield None
-                continue
-            self._beat = False  # any byte breaks the silence
-            for start in range(0, len(block), SLICE):
-                self.writing_since = self._clock.monotonic()
-                yield block if len(block) <= SLICE else block[start : start + SLICE]
-                self.last_write, self.writing_since = self._clock.monotonic(), None
-            self.bytes += len(block)
+    def _next(self) -> bytes | None:
+        """The next block, None when there is nothing yet; the last one sets `_ending`."""
+        if not (self._news or self._notice):
+            if not self._beat:
+                return None
+            self._beat = False
+            return sse.HEARTBEAT
+        self._news = self._beat = False  # before the look: what comes after it rings again
+        block = self._taken(self._registry.read(self.ctx.request_id, self.cursor))
+        if self._notice and not self._ending:
+            state, reason = self._notice
+            self._ending = reason or state
+            block += self._frame(state, reason)
+        return block or None
+
+    def _taken(self, batch: Batch) -> bytes:
+        self.cursor = batch.cursor
+        if batch.closed:
+            self._ending = "ended"
+        return batch.frames[0] if len(batch.frames) == 1 else b"".join(batch.frames)
 
     def _frame(self, state: str, reason: str | None) -> bytes:
         data = {"state": state, "ts": self._clock.now()}
         return sse.encode("status", {**data, "reason": reason} if reason else data)
 
     def _woken(self) -> None:
+        self._news = True
         self.wake()
 
 
@@ -147,6 +149,12 @@ class Viewers:
             yield
         finally:
             self._open.discard(viewer)
+
+
+def _slices(block: bytes) -> Sequence[bytes]:
+    if len(block) <= SLICE:
+        return (block,)
+    return [block[start : start + SLICE] for start in range(0, len(block), SLICE)]
 
 
 def _nobody() -> None:

@@ -153,4 +153,7 @@ class Lines:
 def write(event: str, **fields: Any) -> None:
     """One line with the fields that have a value."""
     if log.isEnabledFor(logging.INFO):
-        log.info(event, extra={FIELDS: {name: value for name, value in fields.items() if value is not None}})
+        # made by hand: log.info would look up the calling line in the stack, which nobody asked for
+        record = log.makeRecord(log.name, logging.INFO, "", 0, event, (), None)
+        setattr(record, FIELDS, {name: value for name, value in fields.items() if value is not None})
+        log.handle(record)

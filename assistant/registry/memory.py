@@ -94,7 +94,7 @@ class MemoryRegistry:
             entry = self._entries.get(request_id)
             if entry is not None and entry.ctx.user_id == user_id:
                 return entry.ctx
-            if self._tombstones.get(request_id, ("", 0.0))[0] == user_id:
+            if request_id in self._tombstones and self._tombstones[request_id][0] == user_id:
                 raise Gone
         raise NotFound
 
@@ -161,12 +161,12 @@ class MemoryRegistry:
                 raise TooManyViewers(retry_after=_RETRY_ACTIVE)
             entry.viewers += 1
             entry.watched = True
-        entry.queue.add_waker(wake)
+            entry.queue.add_waker(wake)
         try:
             yield
         finally:
-            entry.queue.remove_waker(wake)
             with self._lock:
+                entry.queue.remove_waker(wake)
                 entry.viewers -= 1
                 entry.left = self._clock.monotonic()
 
@@ -208,7 +208,9 @@ class MemoryRegistry:
     def expire_action(self, request_id: str, action_id: str) -> bool:
         entry = self._entry(request_id)
         with self._lock:
-            state = entry.actions[action_id]
+            state = entry.actions.get(action_id)
+            if state is None:
+                raise NotFound("There is no such action.")
             if not state.pending:
                 return False
             state.phase = "expired"

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from flask import Flask, Response, current_app, g, request
-from flask_jwt_extended import create_access_token, get_jwt_request_location, verify_jwt_in_request
+from flask_jwt_extended import create_access_token, get_jwt_request_location
 from flask_jwt_extended.exceptions import JWTExtendedException
 from itsdangerous import BadSignature, TimestampSigner
 from jwt.exceptions import PyJWTError
@@ -24,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..config import Settings
 from ..errors import AssistantError, Forbidden, NotFound, StoreUnavailable, Unauthorized
+from .tokens import VerifiedTokens
 
 log = logging.getLogger("assistant.auth")
 
@@ -58,6 +59,7 @@ class Authenticator:
         self._settings = settings
         self._identify = identify
         self._leeway = _seconds(app.config.get("JWT_DECODE_LEEWAY", 0))
+        self._tokens = VerifiedTokens()
 
     def caller(self) -> Caller:
         """The caller of the current request. Raises Unauthorized, Forbidden, StoreUnavailable."""
@@ -106,7 +108,7 @@ class Authenticator:
         locations = self._locations()
         _refuse_unreadable(locations)
         try:
-            verified = verify_jwt_in_request(locations=locations)
+            verified = self._tokens.verify(locations)
         # LookupError: the app keeps its keys in a dict, and the token names none of them
         except (JWTExtendedException, PyJWTError, LookupError):
             raise Unauthorized from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import gevent
@@ -50,7 +51,7 @@ def parse_json(raw: bytes) -> Any:
 def validated(kind: Any, data: Any) -> Any:
     """`data` as `kind`, a pydantic model or a union of them. Raises InvalidRequest that names places, never input."""
     try:
-        return TypeAdapter(kind).validate_python(data)
+        return _adapter(kind).validate_python(data)
     except ValidationError as problem:
         findings = problem.errors(include_url=False, include_input=False, include_context=False)
         raise InvalidRequest(
@@ -59,6 +60,11 @@ def validated(kind: Any, data: Any) -> Any:
                 for one in findings[:20]
             ]
         ) from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _place(part: int | str) -> int | str:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import orjson
-from flask import Response, g, request, url_for
+from flask import Response, g, request
 
 from ..errors import AssistantError
 from ..models import ActionReply, AssistantRequest
@@ -53,17 +53,18 @@ def _submitted(web: WebState) -> Created:
 
 def _accepted(created: Created) -> Response:
     ctx = created.ctx
+    base = request.script_root + state().settings.url_prefix
     response = json_response(
         {
             "request_id": ctx.request_id,
             "status": "accepted",
-            "stream_url": url_for("assistant.stream_events", request_id=ctx.request_id),
+            "stream_url": f"{base}/stream/{ctx.request_id}",
             "created_at": ctx.created_at,
             "expires_at": ctx.expires_at,
         },
         201,
     )
-    response.headers["Location"] = url_for("assistant.record", request_id=ctx.request_id)
+    response.headers["Location"] = f"{base}/request/{ctx.request_id}"
     if created.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response

@@ -1,0 +1,93 @@
+"""VerifiedTokens: a token's signature is checked once, everything that may change about it on every request.
+
+Checking a JWT costs more than all the rest of a POST's work, and a client sends the same one again and again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app, g, request
+from flask_jwt_extended import get_jwt_request_location, verify_jwt_in_request
+from flask_jwt_extended.internal_utils import custom_verification_for_token, verify_token_not_blocklisted
+
+# Most tokens remembered; beyond that all are forgotten, which costs each one check.
+_MOST = 10_000
+# What else the outcome of a check depends on: another key, another outcome.
+_SETTINGS = (
+    "JWT_SECRET_KEY", "SECRET_KEY", "JWT_PUBLIC_KEY", "JWT_ALGORITHM", "JWT_DECODE_ISSUER", "JWT_DECODE_AUDIENCE",
+    "JWT_HEADER_TYPE", "JWT_IDENTITY_CLAIM",
+)  # fmt: skip
+
+Verified = tuple[dict[str, Any], dict[str, Any]]
+
+
+class VerifiedTokens:
+    """Tokens from the Authorization header whose signature and claims have been found good."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Verified] = {}
+
+    def verify(self, locations: list[str]) -> Verified | None:
+        """The header and the claims of the current request's token. Raises what flask-jwt-extended raises.
+
+        Expiry, the app's block list and its own claims check hold on every request; a manager that looks keys or users
+        up by itself is asked every time.
+        """
+        if not _may_remember():
+            return _checked(locations)
+        name = _name_of_token()
+        known = self._known.get(name)
+        if known is None or not _still_valid(known[1]):
+            self._known.pop(name, None)
+            verified = _checked(locations)
+            if verified is not None and get_jwt_request_location() == "headers":
+                if len(self._known) >= _MOST:
+                    self._known.clear()
+                self._known[name] = verified
+            return verified
+        verify_token_not_blocklisted(*known)
+        custom_verification_for_token(*known)
+        _publish(known)
+        return known
+
+
+def _checked(locations: list[str]) -> Verified | None:
+    verified: Verified | None = verify_jwt_in_request(locations=locations)
+    return verified
+
+
+def _may_remember() -> bool:
+    if not request.headers.get("Authorization"):
+        return False
+    manager: Any = current_app.extensions["flask-jwt-extended"]
+    return manager._user_lookup_callback is None and not own_key_loader(manager)
+
+
+def own_key_loader(manager: Any) -> bool:
+    """Whether the app looks keys up by itself, as rotating ones need."""
+    return str(manager._decode_key_callback.__module__) != "flask_jwt_extended.default_callbacks"
+
+
+def _name_of_token() -> bytes:
+    """A digest of the token and of what it was checked against: the token itself is kept nowhere."""
+    config = current_app.config
+    parts = [request.headers["Authorization"], *(config.get(name) for name in _SETTINGS)]
+    return hashlib.sha256(repr(parts).encode()).digest()
+
+
+def _still_valid(claims: dict[str, Any]) -> bool:
+    leeway = current_app.config.get("JWT_DECODE_LEEWAY", 0)
+    ends = claims.get("exp")
+    seconds = leeway.total_seconds() if isinstance(leeway, timedelta) else float(leeway)
+    return isinstance(ends, (int, float)) and time.time() < ends + seconds
+
+
+def _publish(verified: Verified) -> None:
+    """What verify_jwt_in_request leaves for get_jwt() and its like."""
+    g._jwt_extended_jwt_header, g._jwt_extended_jwt = verified
+    g._jwt_extended_jwt_user = None
+    g._jwt_extended_jwt_location = "headers"
