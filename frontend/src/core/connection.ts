@@ -1,11 +1,11 @@
-import { decodeEvent, isTerminal, toEvent } from './decode.ts';
+import { decodeEvent, terminalOf, toEvent } from './decode.ts';
 import { AssistantError, lostError, networkError, protocolError, reasonOf, timeoutError } from './errors.ts';
 import type { Http } from './http.ts';
 import { DEFAULT_BASE, isHopeless, isTransient, type RetryPolicy, retryDelay } from './retry.ts';
 import { createPause, linkedController, type Runtime, type Stop } from './runtime.ts';
 import { createFrameDecoder, type Frame, readBytes } from './sse.ts';
 import type { Tracer } from './trace.ts';
-import type { AssistantEvent, ErrorData, PollPage, RequestRecord } from './types.ts';
+import type { AssistantEvent, PollPage, RequestRecord } from './types.ts';
 import { createWatchdog, silenceLimit, type Watchdog } from './watchdog.ts';
 
 /** Between two polls, ms. */
@@ -226,18 +226,6 @@ export class Connection {
   #report(state: ConnectionState, retryAt: number | null = null): void {
     this.sink.onConnection(state, this.#failures, retryAt);
   }
-}
-
-/** The terminal event that a record keeps; null while the request goes on. */
-export function terminalOf(record: RequestRecord): AssistantEvent | null {
-  const { result, last_event_id: id } = record;
-  if (!result) return null;
-  const event = toEvent(id ?? '1-1', isError(result) ? 'error' : 'complete', result);
-  return isTerminal(event) ? event : null;
-}
-
-function isError(result: object): result is ErrorData {
-  return 'code' in result;
 }
 
 function plannedClose(state: string): Planned | null {

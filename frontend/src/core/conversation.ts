@@ -1,9 +1,15 @@
 import { ActionDesk, type ActionHandlers } from './actions.ts';
 import { createFrameBuffer, type FrameBuffer, type Schedule } from './buffer.ts';
 import type { AssistantClient } from './client.ts';
-import { terminalOf } from './connection.ts';
 import type { AssistantError } from './errors.ts';
-import { type AnswerMessage, historyOf, type Message } from './history.ts';
+import {
+  type AnswerMessage,
+  historyOf,
+  type Message,
+  messageOf,
+  messagesOf,
+  withoutPrompt,
+} from './history.ts';
 import { uuid } from './ids.ts';
 import { canReconnect, type Input, isOver, NEW_ANSWER, reduce } from './machine.ts';
 import { type Stop, systemClock } from './runtime.ts';
@@ -55,7 +61,7 @@ export class Conversation {
   constructor(options: ConversationOptions) {
     this.#options = options;
     this.#desk = new ActionDesk(options.client, () => actionsOf(options.actions), systemClock);
-    this.#snapshot = { messages: (options.messages ?? []).map(toMessage), running: null };
+    this.#snapshot = { messages: (options.messages ?? []).map(messageOf), running: null };
     this.#stopWake = (options.wake ?? browserWake)(() => this.reconnect());
   }
 
@@ -134,7 +140,7 @@ export class Conversation {
       this.#snapshot.messages.map((message) => ('requestId' in message ? message.requestId : '')),
     );
     const fresh = whole.filter((record) => !known.has(record.request_id));
-    const restored = fresh.map((record) => ({ record, pair: restore(record) }));
+    const restored = fresh.map((record) => ({ record, pair: messagesOf(record) }));
     const shown = this.#snapshot.messages;
     const earlier = Math.min(given.length, shown.length);
     const pairs = restored.flatMap(({ pair }) => pair);
@@ -242,31 +248,6 @@ type Callbacks = Required<
 
 function actionsOf(given: ConversationOptions['actions']): ActionHandlers {
   return (typeof given === 'function' ? given() : given) ?? {};
-}
-
-function toMessage({ role, content }: Turn): Message {
-  const key = uuid();
-  if (role === 'user') return { role, key, text: content };
-  const parts = [{ part: 'text', index: 0, text: content }];
-  return { ...NEW_ANSWER, role, key, state: 'complete', text: content, parts };
-}
-
-/** The page may have stored the prompt of the running request already: it is shown once. */
-function withoutPrompt(earlier: readonly Message[], prompt: Message | undefined): readonly Message[] {
-  const last = earlier.at(-1);
-  const same = last?.role === 'user' && prompt?.role === 'user' && last.text === prompt.text;
-  return same ? earlier.slice(0, -1) : earlier;
-}
-
-function restore(record: RequestRecord): [Message, AnswerMessage] {
-  const answer: AnswerMessage = { ...NEW_ANSWER, role: 'assistant', key: uuid() };
-  const accepted = reduce(answer, { type: 'accepted', requestId: record.request_id });
-  const event = terminalOf(record);
-  const state = event ? reduce(accepted, { type: 'event', event }) : accepted;
-  return [
-    { role: 'user', key: uuid(), text: record.prompt },
-    { ...state, role: 'assistant', key: answer.key },
-  ];
 }
 
 function hasAction(message: Message, actionId: string): message is AnswerMessage {

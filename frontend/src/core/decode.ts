@@ -1,6 +1,6 @@
 import { isRecord, protocolError } from './errors.ts';
 import { isEventId } from './ids.ts';
-import type { AssistantEvent } from './types.ts';
+import type { AssistantEvent, ErrorData, RequestRecord } from './types.ts';
 
 type Shape = Record<string, 'string' | 'number' | 'boolean' | 'array'>;
 
@@ -33,6 +33,18 @@ export function isTerminal(
   event: AssistantEvent,
 ): event is Extract<AssistantEvent, { event: 'complete' | 'error' }> {
   return event.event === 'complete' || event.event === 'error';
+}
+
+/** The terminal event that a record keeps; null while the request goes on. */
+export function terminalOf(record: RequestRecord): AssistantEvent | null {
+  const { result, last_event_id: id } = record;
+  if (!result) return null;
+  const event = toEvent(id ?? '1-1', isError(result) ? 'error' : 'complete', result);
+  return isTerminal(event) ? event : null;
+}
+
+function isError(result: object): result is ErrorData {
+  return 'code' in result;
 }
 
 function fits(data: unknown, shape: Shape): boolean {

@@ -1,11 +1,5 @@
-import {
-  Connection,
-  type ConnectionParts,
-  type ConnectionState,
-  type Sink,
-  terminalOf,
-} from './connection.ts';
-import { isTerminal } from './decode.ts';
+import { Connection, type ConnectionParts, type ConnectionState, type Sink } from './connection.ts';
+import { isTerminal, terminalOf } from './decode.ts';
 import { type AssistantError, cancelledError, errorOfEvent } from './errors.ts';
 import { EventQueue } from './event-queue.ts';
 import { isAfter, START } from './ids.ts';
