@@ -13,7 +13,7 @@ const MAY: Record<string, { rooms: string[]; packages: string[] }> = {
 };
 
 const importsOf = (file: string) =>
-  [...readFileSync(resolve(SRC, file), 'utf8').matchAll(/^(?:import|export|\}) .*?['"]([^'"]+)['"];$/gm)].map(
+  [...readFileSync(resolve(SRC, file), 'utf8').matchAll(/(?:\bfrom |^import )'([^']+)';$/gm)].map(
     ([, from = '']) => from,
   );
 
