@@ -13,7 +13,7 @@ import {
 import { uuid } from './ids.ts';
 import { canReconnect, type Input, isOver, NEW_ANSWER, reduce } from './machine.ts';
 import { type Stop, systemClock } from './runtime.ts';
-import type { AssistantStream } from './stream.ts';
+import type { AssistantStream, StreamOptions } from './stream.ts';
 import type { AssistantRequest, Mode, RequestContext, RequestRecord, Turn } from './types.ts';
 import { browserWake, type Wake } from './wake.ts';
 
@@ -112,10 +112,10 @@ export class Conversation {
   reconnect(): void {
     const last = this.#snapshot.messages.at(-1);
     if (last?.role !== 'assistant' || !canReconnect(last)) return;
-    const { key, requestId } = last;
+    const { key, requestId, parts } = last;
     const lastEventId = this.#cursors.get(key) ?? '0';
     this.#change(key, [{ type: 'reconnect' }]);
-    this.#join(key, requestId ?? '', lastEventId);
+    this.#join(key, requestId ?? '', { lastEventId, parts });
   }
 
   retryNow(): void {
@@ -146,7 +146,7 @@ export class Conversation {
     const pairs = restored.flatMap(({ pair }) => pair);
     this.#show([...withoutPrompt(shown.slice(0, earlier), pairs[0]), ...pairs, ...shown.slice(earlier)]);
     for (const { record, pair } of restored) {
-      if (!isOver(pair[1].state)) this.#join(pair[1].key, record.request_id, '0');
+      if (!isOver(pair[1].state)) this.#join(pair[1].key, record.request_id);
     }
   }
 
@@ -176,10 +176,9 @@ export class Conversation {
     return this.#options.client.status(record.request_id, calling).catch(() => record);
   }
 
-  #join(key: string, requestId: string, lastEventId: string): void {
-    this.#follow(key, (callbacks) =>
-      this.#options.client.streamAssistantResponse(requestId, { ...callbacks, lastEventId }),
-    );
+  #join(key: string, requestId: string, from: Pick<StreamOptions, 'lastEventId' | 'parts'> = {}): void {
+    const { client } = this.#options;
+    this.#follow(key, (callbacks) => client.streamAssistantResponse(requestId, { ...callbacks, ...from }));
   }
 
   #follow(key: string, open: (callbacks: Callbacks) => AssistantStream): void {
@@ -242,9 +241,7 @@ export class Conversation {
   }
 }
 
-type Callbacks = Required<
-  Pick<Parameters<AssistantClient['streamAssistantResponse']>[1] & object, 'onEvent' | 'onState'>
->;
+type Callbacks = Required<Pick<StreamOptions, 'onEvent' | 'onState'>>;
 
 function actionsOf(given: ConversationOptions['actions']): ActionHandlers {
   return (typeof given === 'function' ? given() : given) ?? {};

@@ -6,7 +6,7 @@ export class EventQueue {
   #closed = false;
   #error: Error | undefined;
   #taken = false;
-  #wake: () => void = () => {};
+  #waiting: (() => void)[] = [];
 
   /**
    * @param onHanded called with each event as it is handed out.
@@ -41,11 +41,13 @@ export class EventQueue {
     };
   }
 
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
   async #next(): Promise<IteratorResult<AssistantEvent>> {
     while (this.#events.length === 0 && !this.#closed) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     const event = this.#events.shift();
     if (event) {

@@ -25,6 +25,8 @@ export interface StreamOptions {
   signal?: AbortSignal;
   /** The cursor to start after: the id of the last event already handled. */
   lastEventId?: string;
+  /** What was said up to there; a cancel that gets no last word ends with it and what came since. */
+  parts?: readonly Part[];
   /** Called with each event in order. A stream with it cannot be iterated as well. */
   onEvent?: (event: AssistantEvent) => void;
   onState?: (status: StreamStatus) => void;
@@ -67,7 +69,7 @@ export class Stream implements AssistantStream, Sink {
   #status: StreamStatus = { state: 'sending', tries: 0, retryAt: null };
   #id: string | undefined;
   #handed: string;
-  #transcript: Part[] = [];
+  #transcript: Part[];
   #cancelling: Promise<void> | null = null;
   #connection: Connection | null = null;
   #stopLastWord: Stop = () => {};
@@ -83,6 +85,7 @@ export class Stream implements AssistantStream, Sink {
   ) {
     this.cursor = options.lastEventId ?? START;
     this.#handed = this.cursor;
+    this.#transcript = [...(options.parts ?? [])];
     this.requestId = origin.requestId;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -242,6 +242,27 @@ describe('asking again', () => {
   });
 });
 
+describe('a stream that was taken up again', () => {
+  it('and is stopped without a last word keeps all that was said', async () => {
+    const { net, clock, chat, shown } = open();
+    net
+      .once('POST /request', () => accept201(ID))
+      .once('GET /stream/', () => streamOf(accepted, chunk('1-2', 'Hel')));
+    net.always('GET /stream/', offline);
+    chat.send('Hi');
+    await clock.advance(120_000);
+    net.once('GET /stream/', () => new LiveStream().write(chunk('1-3', 'lo')).response);
+    net.once('DELETE ', () => json(202, {}));
+    chat.reconnect();
+    await settle();
+
+    chat.stop();
+    await clock.advance(2_000);
+
+    expect(shown()).toEqual(['> Hi', 'cancelled: Hello']);
+  });
+});
+
 describe('a reload', () => {
   const record = (id: string, status: string, more: object = {}) => ({
     request_id: id,

@@ -71,6 +71,16 @@ describe('iterating', () => {
     await expect(lost()).rejects.toMatchObject({ kind: 'gone' });
   });
 
+  it('answers several questions at once, in order', async () => {
+    const { net, client } = createWorld();
+    net.once('GET /stream/', whole);
+    const iterator = client.streamAssistantResponse(ID)[Symbol.asyncIterator]();
+
+    const results = await Promise.all(Array.from({ length: 5 }, () => iterator.next()));
+
+    expect(results.map(({ value }) => value?.id)).toEqual(['1-1', '1-2', '1-3', '1-4', undefined]);
+  });
+
   it('left early detaches, and nothing is cancelled', async () => {
     const { net, clock, client } = createWorld();
     const live = new LiveStream().write(accepted + chunk('1-2', 'a'));
