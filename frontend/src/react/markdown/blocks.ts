@@ -31,8 +31,11 @@ export function growBlocks(last: BlockList, text: string): BlockList {
   const open = whole ? tail.at(-1) : tail[0];
   const settledChars = open?.key ?? base.settledChars;
   const settling = whole ? closed : [];
-  const mended = lex(mend(source.slice(settledChars)), settledChars);
-  const blocks = [...settled, ...settling, ...mended];
+  const rest = source.slice(settledChars);
+  const mended = mend(rest);
+  // Lexing is what costs: a rest without half marks has been lexed already.
+  const growing = mended === rest ? tail.slice(settling.length) : lex(mended, settledChars);
+  const blocks = [...settled, ...settling, ...growing];
   return { source, blocks, settledBlocks: settled.length + settling.length, settledChars };
 }
 
