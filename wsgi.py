@@ -13,7 +13,8 @@ from assistant.config import ConfigError  # noqa: E402
 _APP_LOAD_ERROR = 4
 
 try:
-    app = create_app()
+    # nothing stands between this app and gunicorn, so streams may write their sockets themselves
+    app = create_app({"ASSISTANT_SOCKET_DRIVER": True})
 except ConfigError as problem:
     print(f"assistant: {problem}", file=sys.stderr)
     raise SystemExit(_APP_LOAD_ERROR) from None

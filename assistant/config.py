@@ -73,6 +73,10 @@ class Settings:
     action_timeout: float = _setting(120.0, "how long the page has to answer an action", low=0.1)
     stall_timeout: float = _setting(60.0, "how long a viewer may take no bytes", low=0.1)
     heartbeat: float = _setting(15.0, "longest silence on a stream", low=2, high=50)
+    socket_driver: bool = _setting(
+        False,
+        "whether streams write their socket themselves; wsgi.py switches it on, middleware around the app forbids it",
+    )
     body_timeout: float = _setting(10.0, "how long a request body may take to arrive", low=0.1)
     drain_timeout: float = _setting(55.0, "how long running requests may go on while the server stops", low=0)
 

@@ -45,7 +45,7 @@ def build() -> Flask:
         for text in texts(run.request.context["events"], run.request.context["gap"]):
             yield chunk(text)
 
-    app = create_app(assistant=assistant)
+    app = create_app({"ASSISTANT_SOCKET_DRIVER": True}, assistant=assistant)  # as in wsgi.py: nothing stands between
     accounts = app.extensions["bench-accounts"] = Accounts()
     processing_finished.connect(accounts.note, sender=app)
     app.add_url_rule("/bench/accounts", view_func=lambda: vars(accounts), endpoint="bench_accounts")

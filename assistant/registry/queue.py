@@ -83,7 +83,7 @@ class EventQueue:
         payload = sse.dumps(event.data)
         owed = _repeated(event, payload)
         seq = self._next(attempt)
-        frame = sse.frame(event.name, payload, f"{attempt}-{seq}")
+        frame = sse.numbered(event.name, payload, attempt, seq)
         size = len(frame)
         if len(self._frames) + 2 > self.max_events or self.bytes + size + self._owed + owed > self.max_bytes:
             raise BudgetExceeded
@@ -96,7 +96,7 @@ class EventQueue:
         """Stores the last event and closes the log, in one step. Raises RequestClosed, Fenced."""
         payload = sse.dumps(terminal.data)
         seq = self._next(attempt)
-        self._frames.append(sse.frame(terminal.name, payload, f"{attempt}-{seq}"))
+        self._frames.append(sse.numbered(terminal.name, payload, attempt, seq))
         self._sealed = _Sealed(b"".join(self._frames), array("Q", accumulate(map(len, self._frames))))
         self._frames = []
         self.bytes = len(self._sealed.block)

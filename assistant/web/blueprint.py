@@ -79,13 +79,22 @@ def add_route(target: Any, rule: str, method: str, view: View) -> None:
 
 def before() -> None:
     """Before every request of ours. Raises Misconfigured under several workers with a registry of one process."""
-    gevent.sleep(0)  # a busy keep-alive connection never waits by itself: let the others have their turn
+    _take_turns()
     # one connection's requests share a greenlet and so its context: nothing of the last user may stay
     g.pop("assistant_user", None)
     web = state()
     if request.environ.get("wsgi.multiprocess") and web.settings.registry.startswith("memory:"):
         raise Misconfigured("Several workers need ASSISTANT_REGISTRY=redis://...; memory:// serves one worker.")
     web.janitor.ensure()
+
+
+def _take_turns() -> None:
+    """Lets others go first when this connection had its last request in the same round of the loop: one that is always
+    busy never waits by itself."""
+    current, iteration = gevent.getcurrent(), gevent.get_hub().loop.iteration
+    if getattr(current, "assistant_served_in", None) == iteration:
+        gevent.sleep(0)
+    current.assistant_served_in = gevent.get_hub().loop.iteration
 
 
 def mark(response: Response) -> Response:

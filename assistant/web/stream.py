@@ -1,34 +1,30 @@
 """GET /assistant/stream/<id>: the WSGI driver of a Viewer.
 
-The viewer decides what bytes there are; this file waits, and looks after the connection: a client that goes away is
-noticed at once by a watcher on its socket, and one that takes no bytes can be cut from outside.
+The viewer decides what bytes there are; this file waits until there are some.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
-import gevent.socket
-import gevent.ssl
+import gevent
 from flask import Response, request
 from gevent.hub import Waiter
 
 from .. import sse
+from ..config import Settings
 from ..errors import InvalidRequest
 from ..models import START, Cursor, is_request_id, parse_cursor
 from ..sanitize import invalid
 from ..signals import emit, stream_closed, stream_opened
 from ..viewer import Viewer
+from .connection import Connection
 from .state import state
+from .writer import SocketWriter
 
-# Kernel memory one stream may pin: enough for 52 MB/s to a normal reader, little enough for 1,000 that stop reading.
-_SEND_BUFFER = 64 * 1024
-# How long sent bytes may stay unacknowledged before the kernel gives the connection up (RFC 5482), as a part of the stall
-# timeout. A host that vanished is noticed within a heartbeat and this, which together are less than that timeout.
-_UNACKNOWLEDGED = 0.5
+Blocks = Generator[bytes | None, None, None]
 
 
 def stream_events(request_id: str) -> Response:
@@ -39,11 +35,7 @@ def stream_events(request_id: str) -> Response:
     viewer = web.service.stream(caller.user_id, request_id, cursor_of(), caller.token_ends)
     if viewer is None:
         return Response(status=204)
-    body = (
-        ()
-        if request.method == "HEAD"
-        else drive(viewer, request.environ, web.settings.stall_timeout, sender=web.sender)
-    )
+    body = () if request.method == "HEAD" else drive(viewer, request.environ, web.settings, sender=web.sender)
     response = Response(body, mimetype=sse.MIMETYPE, direct_passthrough=True)  # blocks of bytes already
     response.headers.update(
         {
@@ -73,27 +65,48 @@ def cursor_of() -> Cursor:
     return cursor
 
 
-def drive(viewer: Viewer, environ: Mapping[str, Any], stall_timeout: float, sender: Any = None) -> Iterator[bytes]:
-    """The body of a stream. Everything it holds is taken on the first `next` and given back in `finally`."""
-    bell = Bell()
-    viewer.wake = bell.ring
-    connection = Connection(environ.get("gunicorn.socket"), bell.ring, stall_timeout)
+def drive(viewer: Viewer, environ: Mapping[str, Any], settings: Settings, sender: Any = None) -> Iterator[bytes]:
+    """The body of a stream. Everything it holds is taken on the first `next` and given back in `finally`.
+
+    The server sends the first block, with the headers. The others go the same way or, where the socket driver may run,
+    straight to the socket; the server then ends the body, and the connection stays its own.
+    """
+    connection = Connection(environ.get("gunicorn.socket"), settings.stall_timeout)
     viewer.cut = connection.cut
     emit(stream_opened, sender, ctx=viewer.ctx, cursor=str(viewer.cursor))
     try:
-        connection.open()
         with closing(viewer.blocks()) as blocks:
-            for block in blocks:
-                if block is not None:
-                    yield block
-                    continue
-                bell.wait()  # the janitor rings at least once a heartbeat
-                if connection.gone:
-                    return
+            if settings.socket_driver and SocketWriter.fits(connection, environ):
+                yield from _headed(viewer, blocks, connection)
+            else:
+                yield from _through_server(viewer, blocks, connection)
     finally:
         connection.close()
         emit(stream_closed, sender, ctx=viewer.ctx, reason=viewer.end_reason, cursor=str(viewer.cursor),
              bytes=viewer.bytes, duration=viewer.duration)  # fmt: skip
+
+
+def _headed(viewer: Viewer, blocks: Blocks, connection: Connection) -> Iterator[bytes]:
+    """The socket driver: only the first block is the server's."""
+    writer = SocketWriter(connection, blocks)
+    viewer.wake = writer.wake
+    yield next(blocks) or b""
+    connection.open(writer.stop)
+    writer.run()
+
+
+def _through_server(viewer: Viewer, blocks: Blocks, connection: Connection) -> Iterator[bytes]:
+    """The WSGI driver: every block is the server's; works under any server."""
+    bell = Bell()
+    viewer.wake = bell.ring
+    connection.open(bell.ring)
+    for block in blocks:
+        if block is not None:
+            yield block
+            continue
+        bell.wait()  # the janitor rings at least once a heartbeat
+        if connection.gone:
+            return
 
 
 class Bell:
@@ -125,54 +138,3 @@ class Bell:
             finally:
                 self._waiter = None
         self._rung = False
-
-
-class Connection:
-    """The client's socket under gunicorn's gevent worker; does nothing where there is no plain socket to look at."""
-
-    def __init__(self, sock: Any, on_gone: Callable[[], None], stall_timeout: float) -> None:
-        plain = isinstance(sock, gevent.socket.socket) and not isinstance(sock, gevent.ssl.SSLSocket)
-        self._socket: Any = sock._sock if plain else None  # the raw one: it never switches greenlets
-        self._on_gone = on_gone
-        self._unacknowledged = round(stall_timeout * _UNACKNOWLEDGED * 1000)  # milliseconds
-        self._watcher: Any = None
-        self.gone = False
-
-    def open(self) -> None:
-        """Bounds the kernel memory of the stream and watches for the client to leave."""
-        sock = self._socket
-        if sock is None:
-            return
-        with suppress(OSError):  # a client may be gone already: the first write will tell
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._unacknowledged)
-        if sock.fileno() >= 0:
-            self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)  # 1: readable
-            self._watcher.start(self._readable)
-
-    def close(self) -> None:
-        """Stops watching; the socket itself belongs to the server."""
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
-            self._watcher = None
-
-    def cut(self) -> None:
-        """Ends the connection from another greenlet: a writer that is blocked in it gets an error at once."""
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def _readable(self) -> None:
-        """Nothing is expected from a client that reads a stream: it has gone, or sent its next request early."""
-        sock = self._socket
-        try:
-            gone = sock is None or not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            gone = True
-        self.close()  # either way there is nothing more to watch: a pipelined byte stays readable
-        if gone:
-            self.gone = True
-            self._on_gone()

@@ -20,8 +20,8 @@ STREAMS = 200
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
-    with Server(tmp_path, drain_timeout=6) as running:
+def own_server(tmp_path: Path, socket_driver: bool) -> Iterator[Server]:
+    with Server(tmp_path, drain_timeout=6, socket_driver=socket_driver) as running:
         yield running
 
 

@@ -18,10 +18,11 @@ from tests.system.server import Server
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def own_server(tmp_path_factory: pytest.TempPathFactory, socket_driver: bool) -> Iterator[Server]:
     """Short clocks: the bounds of the protocol are these plus one round of the janitor."""
     clocks = {"unwatched_timeout": 2, "abandon_timeout": 2, "retention": 1, "stall_timeout": 3, "heartbeat": 2}
-    with Server(tmp_path_factory.mktemp("leaks"), max_active=20_000, **clocks) as running:
+    options = {**clocks, "max_active": 20_000, "socket_driver": socket_driver}
+    with Server(tmp_path_factory.mktemp("leaks"), **options) as running:
         yield running
 
 
