@@ -204,6 +204,20 @@ describe('a connection that is cut', () => {
     expect(net.calls).toHaveLength(3);
   });
 
+  it('is not given up while bytes come in between', async () => {
+    const { net, clock, open } = follow();
+    const busy = () => problem(503, 'draining', { 'Retry-After': '50' });
+    for (let round = 0; round < 2; round += 1)
+      net.once('GET /stream/', busy).once('GET /stream/', () => streamOf());
+    net.once('GET /stream/', busy).once('GET /stream/', whole);
+    const { outcome } = open();
+
+    await clock.advance(170_000);
+
+    expect(await outcome).toMatchObject({ text: 'Hello' });
+    expect(net.calls).toHaveLength(6);
+  });
+
   it('counts anew after an event and 5 s of life, and not after a mere 200', async () => {
     const { net, clock, open, states } = follow();
     const cut = async (text: string, life: number) => {
