@@ -95,6 +95,9 @@ docs/generate.py writes this file from assistant/config.py.
 # Longest silence on a stream.
 # ASSISTANT_HEARTBEAT = 15.0
 
+# Whether streams write their socket themselves; wsgi.py switches it on, middleware around the app forbids it.
+# ASSISTANT_SOCKET_DRIVER = False
+
 # How long a request body may take to arrive.
 # ASSISTANT_BODY_TIMEOUT = 10.0
 

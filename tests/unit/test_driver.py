@@ -1,0 +1,237 @@
+"""The two drivers of a stream, over a real pair of sockets and without a server."""
+
+from __future__ import annotations
+
+import socket as plain_socket
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+
+from assistant import sse
+from assistant.events import Event, chunk
+from assistant.models import START
+from assistant.web.connection import Connection
+from assistant.web.stream import Bell, drive
+from assistant.web.writer import SocketWriter
+from tests.world import SOON, World
+
+CHUNKED = {"SERVER_PROTOCOL": "HTTP/1.1"}
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Any, Any]]:
+    server, client = socket.socketpair()
+    with server, client:
+        yield server, client
+
+
+def unframed(data: bytes) -> bytes:
+    """The payload of whole chunks."""
+    body = b""
+    while data:
+        size, _, rest = data.partition(b"\r\n")
+        count = int(size, 16)
+        assert rest[count : count + 2] == b"\r\n"
+        body, data = body + rest[:count], rest[count + 2 :]
+    return body
+
+
+class Stream:
+    """The body of a stream as gunicorn would take it, with the bytes that went past it."""
+
+    def __init__(self, world: World, ctx: Any, server: Any, **environ: Any) -> None:
+        viewer = world.service.stream("ann", ctx.request_id, START)
+        assert viewer is not None
+        self.viewer = viewer
+        self.yielded = b""
+        self._body = drive(viewer, {"gunicorn.socket": server, **CHUNKED, **environ}, world.settings)
+        self.greenlet = gevent.spawn(self._consume)
+
+    def _consume(self) -> None:
+        for block in self._body:
+            self.yielded += block
+
+
+def received(client: Any, until: bytes = b"complete") -> bytes:
+    data = b""
+    with gevent.Timeout(SOON):
+        while until not in data or not data.endswith(b"\r\n"):
+            data += client.recv(65536)
+    return data
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(socket_driver=True)
+
+    def counting(run: Any) -> Iterator[Event]:
+        for number in range(run.request.context["count"]):
+            yield chunk(f"{number} " * run.request.context.get("width", 1))
+            gevent.sleep(run.request.context.get("pause", 0))
+
+    world.handler(counting)
+    return world
+
+
+def test_the_server_gets_the_first_block_and_the_socket_the_rest(world: World, pair: Any) -> None:
+    server, client = pair
+    ctx = world.submit(context={"count": 30})
+
+    stream = Stream(world, ctx, server)
+    past = received(client)
+    stream.greenlet.join(SOON)
+
+    whole = list(sse.decode([stream.yielded, unframed(past)]))
+    assert [message.id for message in whole] == [f"1-{number}" for number in range(1, 34)]
+    assert stream.yielded.startswith(b"retry: 2000\n")
+    assert stream.viewer.end_reason == "ended"
+
+
+@pytest.mark.parametrize(
+    ("environ", "setting"),
+    [({"SERVER_PROTOCOL": "HTTP/1.0"}, True), ({"gunicorn.socket": None}, True), ({}, False)],
+)
+def test_it_falls_back_to_the_server_where_it_may_not_write(
+    world: World, pair: Any, environ: dict[str, Any], setting: bool
+) -> None:
+    server, client = pair
+    world.settings = type(world.settings)(socket_driver=setting)
+    ctx = world.submit(context={"count": 5})
+
+    stream = Stream(world, ctx, server, **environ)
+    stream.greenlet.join(SOON)
+
+    assert b"complete" in stream.yielded
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.recv(1)
+
+
+def test_a_slow_client_gets_every_byte_in_order_and_others_go_on(world: World, pair: Any) -> None:
+    server, client = pair
+    ctx = world.submit(context={"count": 200, "width": 4_000})
+    other = world.submit(context={"count": 5})
+
+    stream = Stream(world, ctx, server)
+    with gevent.Timeout(SOON):
+        while world.registry.result(other.request_id) is None:
+            gevent.sleep(0.001)
+    assert stream.viewer.writing_since is not None  # it is stuck in the middle
+    past = b""
+    with gevent.Timeout(SOON * 4):
+        while b"event: complete" not in past[-4_000_000:] or not past.endswith(b"\r\n"):
+            past += client.recv(4096)
+            gevent.sleep(0)
+    stream.greenlet.join(SOON)
+
+    texts = [
+        one.json()["text"] for one in sse.decode([stream.yielded, unframed(past)]) if one.event == "response_chunk"
+    ]
+    assert texts == [f"{number} " * 4_000 for number in range(200)]
+
+
+def test_a_client_that_leaves_ends_the_stream_at_once(world: World, pair: Any) -> None:
+    server, client = pair
+    ctx = world.submit(context={"count": 2, "pause": 1000})
+    stream = Stream(world, ctx, server)
+    world.settle()
+
+    client.close()
+    stream.greenlet.join(SOON)
+
+    assert stream.greenlet.ready()
+    assert stream.viewer.end_reason == "client_gone"
+    assert len(world.viewers) == 0
+    world.registry.stop(ctx.request_id, "cancelled")
+    world.finished()
+
+
+def test_a_cut_frees_a_writer_that_is_stuck(world: World, pair: Any) -> None:
+    server, _ = pair
+    ctx = world.submit(context={"count": 200, "width": 4_000})
+    stream = Stream(world, ctx, server)
+    with gevent.Timeout(SOON):
+        while stream.viewer.writing_since is None or len(world.runner):
+            gevent.sleep(0.001)
+
+    world.pass_time(61)
+    stream.greenlet.join(SOON)
+
+    assert stream.greenlet.ready()
+    assert stream.viewer.end_reason == "stalled"
+    assert len(world.viewers) == 0
+
+
+def test_a_killed_stream_gives_everything_back(world: World, pair: Any) -> None:
+    server, _ = pair
+    ctx = world.submit(context={"count": 2, "pause": 1000})
+    stream = Stream(world, ctx, server)
+    world.settle()
+    assert len(world.viewers) == 1
+
+    stream.greenlet.kill()
+
+    assert len(world.viewers) == 0
+    assert world.registry.snapshot(ctx.request_id).viewers == 0
+    world.registry.stop(ctx.request_id, "cancelled")
+    world.finished()
+
+
+def test_what_a_viewer_raises_is_raised_in_the_streams_own_greenlet(pair: Any) -> None:
+    server, _ = pair
+
+    def failing() -> Generator[bytes | None, None, None]:
+        yield None
+        raise LookupError("the store")
+
+    writer = SocketWriter(Connection(server, 60), failing())
+    run = gevent.spawn(writer.run)
+    gevent.sleep(0)
+
+    writer.wake()
+    run.join(SOON)
+
+    assert isinstance(run.exception, LookupError)
+
+
+def test_a_ring_before_the_wait_is_not_lost_and_many_rings_are_one() -> None:
+    bell = Bell()
+
+    bell.ring()
+    bell.ring()
+    with gevent.Timeout(SOON):
+        bell.wait()
+
+    waiting = gevent.spawn(bell.wait)
+    gevent.sleep(0)
+    assert not waiting.ready()
+    bell.ring()
+    waiting.join(SOON)
+    assert waiting.ready()
+
+
+def test_a_ring_for_a_greenlet_that_was_killed_meanwhile_hurts_nobody() -> None:
+    bell = Bell()
+    waiting = gevent.spawn(bell.wait)
+    gevent.sleep(0)
+
+    bell.ring()
+    waiting.kill()
+    gevent.sleep(0)
+
+    assert waiting.dead
+
+
+def test_a_socket_of_another_kind_is_left_alone() -> None:
+    left, right = plain_socket.socketpair()
+    with left, right:
+        connection = Connection(object(), 60)
+
+        connection.open(lambda: None)
+        connection.cut()
+        connection.close()
+
+        assert not connection.plain
