@@ -96,8 +96,9 @@ class EventQueue:
         """Stores the last event and closes the log, in one step. Raises RequestClosed, Fenced."""
         payload = sse.dumps(terminal.data)
         seq = self._next(attempt)
-        self._frames.append(sse.numbered(terminal.name, payload, attempt, seq))
-        self._sealed = _Sealed(b"".join(self._frames), array("Q", accumulate(map(len, self._frames))))
+        # a new list: no reader may see the last event in a log that is still open
+        frames = [*self._frames, sse.numbered(terminal.name, payload, attempt, seq)]
+        self._sealed = _Sealed(b"".join(frames), array("Q", accumulate(map(len, frames))))
         self._frames = []
         self.bytes = len(self._sealed.block)
         return Cursor(attempt, seq)

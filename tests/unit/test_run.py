@@ -305,7 +305,8 @@ def test_a_model_that_calls_tools_for_ever_is_stopped() -> None:
 
     events = list(run.reply(run.messages()))
 
-    assert len(events) == len(llm.calls) == MAX_ROUNDS
+    assert len(llm.calls) == MAX_ROUNDS
+    assert len(events) == MAX_ROUNDS - 1  # nobody would tell the model what came of the last call
     assert run.finish_reason == "tool_rounds"
     assert run.input_tokens == MAX_ROUNDS
 
