@@ -65,6 +65,8 @@ def configure(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logger.addHandler(handler)
+    # a line names its process and its time; what else a record looks up by itself would cost as much as the line
+    logging.logThreads = logging.logMultiprocessing = False
     logger.setLevel(level)
     logger.propagate = False
 

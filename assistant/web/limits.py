@@ -13,6 +13,7 @@ from limits import parse_many
 
 from ..config import Settings
 from ..errors import RateLimited, StoreUnavailable
+from .counters import CounterStorage
 
 log = logging.getLogger("assistant.limits")
 
@@ -105,7 +106,7 @@ def _limiter_of(app: Flask) -> Limiter:
     if found:
         limiter: Limiter = next(iter(found))
         return limiter
-    app.config.setdefault("RATELIMIT_STORAGE_URI", "memory://")
+    app.config.setdefault("RATELIMIT_STORAGE_URI", f"{CounterStorage.STORAGE_SCHEME[0]}://")
     # fixed-window: the moving window never frees its keys in memory
     app.config.setdefault("RATELIMIT_STRATEGY", "fixed-window")
     app.config.setdefault("RATELIMIT_HEADERS_ENABLED", False)
