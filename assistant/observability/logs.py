@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
         fields = dict(getattr(record, FIELDS, {}))
         if hasattr(record, "request_id"):
             fields["request_id"] = record.request_id
-        line |= {clean_text(str(name)): _encodable(value) for name, value in fields.items()}
+        line |= {_encodable(str(name)): _encodable(value) for name, value in fields.items()}
         if record.exc_info:
             line["exception"] = clean_text(self.formatException(record.exc_info))
         return orjson.dumps(line).decode()
@@ -51,6 +51,8 @@ class JsonFormatter(logging.Formatter):
 
 def _encodable(value: Any) -> Any:
     """The value as JSON can carry it; of what has no JSON form, or is too deep, the name of its type."""
+    if isinstance(value, str) and value.isascii():  # nearly always
+        return value
     try:
         return clean_value(value)
     except (TypeError, ValueError):

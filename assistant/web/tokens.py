@@ -10,9 +10,18 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from flask import current_app, g, request
-from flask_jwt_extended import get_jwt_request_location, verify_jwt_in_request
-from flask_jwt_extended.internal_utils import custom_verification_for_token, verify_token_not_blocklisted
+from flask_jwt_extended import verify_jwt_in_request
+from flask_jwt_extended.config import config
+from flask_jwt_extended.internal_utils import (
+    custom_verification_for_token,
+    verify_token_not_blocklisted,
+    verify_token_type,
+)
+from flask_jwt_extended.tokens import _decode_jwt
+from flask_jwt_extended.view_decorators import _decode_jwt_from_headers
+from jwt.utils import base64url_decode
 
 # Most tokens remembered; beyond that all are forgotten, which costs each one check.
 _MOST = 10_000
@@ -37,31 +46,54 @@ class VerifiedTokens:
         Expiry, the app's block list and its own claims check hold on every request; a manager that looks keys or users
         up by itself is asked every time.
         """
-        if not _may_remember():
-            return _checked(locations)
+        if not _may_remember(locations):
+            verified: Verified | None = verify_jwt_in_request(locations=locations)
+            return verified
         name = _name_of_token()
         known = self._known.get(name)
         if known is None or not _still_valid(known[1]):
             self._known.pop(name, None)
-            verified = _checked(locations)
-            if verified is not None and get_jwt_request_location() == "headers":
-                if len(self._known) >= _MOST:
-                    self._known.clear()
-                self._known[name] = verified
-            return verified
+            known = _decoded()
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[name] = known
         verify_token_not_blocklisted(*known)
         custom_verification_for_token(*known)
         _publish(known)
         return known
 
 
-def _checked(locations: list[str]) -> Verified | None:
-    verified: Verified | None = verify_jwt_in_request(locations=locations)
-    return verified
+def _decoded() -> Verified:
+    """The header and the claims of the token in the Authorization header, checked with the app's fixed key.
+
+    What verify_jwt_in_request does, without the passes that only a key loader needs: it decodes a token four times."""
+    token, _ = _decode_jwt_from_headers()
+    claims = _decode_jwt(
+        algorithms=config.decode_algorithms,
+        allow_expired=False,
+        audience=config.decode_audience,
+        csrf_value="",
+        encoded_token=token,
+        identity_claim_key=config.identity_claim_key,
+        issuer=config.decode_issuer,
+        leeway=config.leeway,
+        secret=config.decode_key,
+        verify_aud=config.decode_audience is not None,
+        verify_sub=config.verify_sub,
+    )
+    verify_token_type(claims, refresh=False)
+    # the signature covers it, so it can be read alone: PyJWT would take the whole token apart once more
+    header, _, _ = token.partition(".")
+    return orjson.loads(base64url_decode(header)), claims
 
 
-def _may_remember() -> bool:
-    if not request.headers.get("Authorization"):
+def _may_remember(locations: list[str]) -> bool:
+    # with a login in a cookie as well, which of the two counts is the extension's business
+    if (
+        "headers" not in locations
+        or not request.headers.get("Authorization")
+        or config.access_cookie_name in request.cookies
+    ):
         return False
     manager: Any = current_app.extensions["flask-jwt-extended"]
     return manager._user_lookup_callback is None and not own_key_loader(manager)
