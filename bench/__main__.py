@@ -24,7 +24,9 @@ def main() -> int:
     _raise_descriptor_limit()
     machine = report.machine(cpus := _pin())
     makers = {"assistant": server.product} if options.alone else {"assistant": server.product, "naive": server.naive}
-    loads = [one for one in workloads(options.requests, options.seconds) if options.only in (None, one.name)]
+    loads = [
+        one for one in workloads(options.requests, options.seconds, options.ramp) if options.only in (None, one.name)
+    ]
     runs: Runs = {(load.name, name): [] for load in loads for name in makers}
     for repeat in range(options.repeats):
         for load in loads:
@@ -65,13 +67,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--requests", type=int, default=1000, help="how many are in flight at once (default 1000)")
     parser.add_argument("--seconds", type=float, default=6.0, help="how long each run loads its server (default 6)")
+    parser.add_argument("--ramp", type=float, default=2.0, help="over how many seconds they arrive (default 2)")
     parser.add_argument("--repeats", type=int, default=3, help="how often each run is repeated (default 3)")
     parser.add_argument("--only", choices=("loop", "paced"), help="one workload instead of both")
     parser.add_argument("--alone", action="store_true", help="without the naive server")
     parser.add_argument("--json", action="store_true", help="all numbers as JSON instead of the tables")
     options = parser.parse_args()
-    if options.requests < 1 or options.repeats < 1 or not 0 < options.seconds <= 300:
-        parser.error("--requests and --repeats are at least 1, --seconds is from 0 to 300")
+    if options.requests < 1 or options.repeats < 1 or not 0 < options.seconds <= 300 or not 0 <= options.ramp <= 60:
+        parser.error("--requests and --repeats are at least 1, --seconds is from 0 to 300, --ramp to 60")
     return options
 
 

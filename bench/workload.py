@@ -26,7 +26,7 @@ class Workload:
     gap: float
     seconds: float
     loops: bool
-    ramp: float = 1.0
+    ramp: float = 2.0
 
     @property
     def log_length(self) -> int:
@@ -34,11 +34,20 @@ class Workload:
         return self.events + ENVELOPE
 
 
-def workloads(clients: int, seconds: float) -> list[Workload]:
+def workloads(clients: int, seconds: float, ramp: float) -> list[Workload]:
     """The two shapes of load: as fast as it goes, and as fast as people read."""
     rate = 20
     return [
-        Workload("loop", f"{clients:,} users looping: POST, GET, 100 events", clients, 100, 0.0, seconds, loops=True),
+        Workload(
+            "loop",
+            f"{clients:,} users looping: POST, GET, 100 events",
+            clients,
+            100,
+            0.0,
+            seconds,
+            loops=True,
+            ramp=ramp,
+        ),
         Workload(
             "paced",
             f"{clients:,} streams at {rate} events/s",
@@ -47,6 +56,7 @@ def workloads(clients: int, seconds: float) -> list[Workload]:
             1 / rate,
             seconds,
             loops=False,
+            ramp=ramp,
         ),
     ]
 

@@ -106,8 +106,8 @@ def own_key_loader(manager: Any) -> bool:
 
 def _name_of_token() -> bytes:
     """A digest of the token and of what it was checked against: the token itself is kept nowhere."""
-    config = current_app.config
-    parts = [request.headers["Authorization"], *(config.get(name) for name in _SETTINGS)]
+    get = current_app.config.get
+    parts = [request.headers["Authorization"], *map(get, _SETTINGS)]
     return hashlib.sha256(repr(parts).encode()).digest()
 
 
