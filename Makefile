@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fast bench lock clean
+.PHONY: help run test check fast bench frontend lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -25,6 +25,9 @@ fast: $(VENV)/.dev ## the tests that start no server
 
 bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 when a budget is missed; ARGS="--seconds 10"
 	@$(BIN)/python -m bench $(ARGS)
+
+frontend: ## the tests of the TypeScript client and its windows (Node >= 20, Chromium for the browser part)
+	@cd frontend && npm ci --no-audit --no-fund && npm test
 
 lock: $(VENV)/.dev ## compile the requirements anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra openai --extra anthropic pyproject.toml -o requirements.txt
