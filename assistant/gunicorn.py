@@ -52,6 +52,8 @@ accesslog = None
 def on_starting(server: Any) -> None:
     """Refuses several workers over a registry that lives in one: three of four GETs would be 404."""
     _raise_descriptor_limit()
+    if getattr(server.cfg, "protocol", "http") == "uwsgi":  # its bodies have no chunks
+        os.environ["ASSISTANT_SOCKET_DRIVER"] = "0"
     registry = os.environ.get("ASSISTANT_REGISTRY") or "memory://"
     if server.cfg.workers > 1 and registry.startswith("memory:"):
         server.log.error(

@@ -203,10 +203,13 @@ class _Task:
 
     # --- inbox: called from other greenlets, returns at once ---
     def stop(self, reason: str) -> None:
+        if gevent.get_hub().loop is not self._loop:  # another thread: what follows is for the loop's own
+            self._loop.run_callback_threadsafe(gevent.spawn, self.stop, reason)
+            return
         if self._reason is None:
             self._reason = reason
             self._stopped_at = self._runner.clock.monotonic()
-            self._loop.run_callback_threadsafe(self._deliver)
+            self._loop.run_callback(self._deliver)
             if reason == "cancelled":
                 self._say_cancelling()
 

@@ -64,17 +64,18 @@ class Limits:
         self._check(self._session)
 
     def _check(self, rate: _Rate, **facts: Any) -> None:
-        if not self._limiter.enabled:
+        limiter = self._limiter
+        if not limiter.enabled or any(skip() for skip in limiter._request_filters):
             return
-        if self._limiter._storage_dead:
+        if limiter._storage_dead:
             self._check_guarded(rate, facts)
             return
-        strategy = self._limiter.limiter
-        who = rate.who()
+        strategy = limiter.limiter
+        names = [name for name in (limiter._key_prefix, rate.who(), rate.scope) if name]
         try:
             for item in rate.items:
-                if not strategy.hit(item, who, rate.scope):
-                    raise _refused(item.amount, strategy.get_window_stats(item, who, rate.scope).reset_time, facts)
+                if not strategy.hit(item, *names):
+                    raise _refused(item.amount, strategy.get_window_stats(item, *names).reset_time, facts)
         except RateLimited:
             raise
         except Exception:
@@ -106,13 +107,15 @@ def _limiter_of(app: Flask) -> Limiter:
     if found:
         limiter: Limiter = next(iter(found))
         return limiter
-    app.config.setdefault("RATELIMIT_STORAGE_URI", f"{CounterStorage.STORAGE_SCHEME[0]}://")
     # fixed-window: the moving window never frees its keys in memory
     app.config.setdefault("RATELIMIT_STRATEGY", "fixed-window")
     app.config.setdefault("RATELIMIT_HEADERS_ENABLED", False)
     # a store that is down must not stop the server: each worker counts for itself meanwhile
     app.config.setdefault("RATELIMIT_IN_MEMORY_FALLBACK_ENABLED", True)
-    limiter = Limiter(_address)
+    # ours knows fixed windows only, and is not for a limiter of the app's own: its name stays out of the app's config
+    fixed = app.config["RATELIMIT_STRATEGY"] == "fixed-window"
+    ours = f"{CounterStorage.STORAGE_SCHEME[0]}://" if fixed else "memory://"
+    limiter = Limiter(_address, storage_uri=app.config.get("RATELIMIT_STORAGE_URI") or ours)
     # it is known before it is started, and so hooks itself into no request: our views call it
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)

@@ -89,8 +89,9 @@ def drive(viewer: Viewer, environ: Mapping[str, Any], settings: Settings, sender
 def _headed(viewer: Viewer, blocks: Blocks, connection: Connection) -> Iterator[bytes]:
     """The socket driver: only the first block is the server's."""
     writer = SocketWriter(connection, blocks)
-    viewer.wake = writer.wake
     yield next(blocks) or b""
+    # only now: while the server sends its block, nobody else may write to the socket; news is kept until `run` looks
+    viewer.wake = writer.wake
     connection.open(writer.stop)
     writer.run()
 

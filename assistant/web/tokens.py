@@ -5,12 +5,13 @@ Checking a JWT costs more than all the rest of a POST's work, and a client sends
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
 import time
 from datetime import timedelta
 from typing import Any
 
-import orjson
 from flask import current_app, g, request
 from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.config import config
@@ -28,7 +29,7 @@ _MOST = 10_000
 # What else the outcome of a check depends on: another key, another outcome.
 _SETTINGS = (
     "JWT_SECRET_KEY", "SECRET_KEY", "JWT_PUBLIC_KEY", "JWT_ALGORITHM", "JWT_DECODE_ISSUER", "JWT_DECODE_AUDIENCE",
-    "JWT_HEADER_TYPE", "JWT_IDENTITY_CLAIM",
+    "JWT_HEADER_TYPE", "JWT_IDENTITY_CLAIM", "JWT_DECODE_ALGORITHMS", "JWT_VERIFY_SUB",
 )  # fmt: skip
 
 Verified = tuple[dict[str, Any], dict[str, Any]]
@@ -57,6 +58,7 @@ class VerifiedTokens:
             if len(self._known) >= _MOST:
                 self._known.clear()
             self._known[name] = known
+        known = copy.deepcopy(known)  # its own for each request: the app's callbacks may change what they are given
         verify_token_not_blocklisted(*known)
         custom_verification_for_token(*known)
         _publish(known)
@@ -84,14 +86,14 @@ def _decoded() -> Verified:
     verify_token_type(claims, refresh=False)
     # the signature covers it, so it can be read alone: PyJWT would take the whole token apart once more
     header, _, _ = token.partition(".")
-    return orjson.loads(base64url_decode(header)), claims
+    return json.loads(base64url_decode(header)), claims
 
 
 def _may_remember(locations: list[str]) -> bool:
     # with a login in a cookie as well, which of the two counts is the extension's business
     if (
         "headers" not in locations
-        or not request.headers.get("Authorization")
+        or not request.headers.get(config.header_name)
         or config.access_cookie_name in request.cookies
     ):
         return False
@@ -107,7 +109,7 @@ def own_key_loader(manager: Any) -> bool:
 def _name_of_token() -> bytes:
     """A digest of the token and of what it was checked against: the token itself is kept nowhere."""
     get = current_app.config.get
-    parts = [request.headers["Authorization"], *map(get, _SETTINGS)]
+    parts = [request.headers[config.header_name], *map(get, _SETTINGS)]
     return hashlib.sha256(repr(parts).encode()).digest()
 
 

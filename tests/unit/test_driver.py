@@ -16,7 +16,7 @@ from assistant.events import Event, chunk
 from assistant.models import START
 from assistant.web.connection import Connection
 from assistant.web.stream import Bell, drive
-from assistant.web.writer import SocketWriter
+from assistant.web.writer import Flusher, SocketWriter
 from tests.world import SOON, World
 
 CHUNKED = {"SERVER_PROTOCOL": "HTTP/1.1"}
@@ -242,3 +242,67 @@ def test_a_socket_of_another_kind_is_left_alone() -> None:
         connection.close()
 
         assert not connection.plain
+
+
+def test_nobody_writes_while_the_server_sends_its_block(world: World) -> None:
+    """The server's block is large and its client slow: what is said meanwhile must not land in the middle of it."""
+
+    def chatty(run: Any) -> Iterator[Event]:
+        yield chunk("x" * 60_000)
+        for number in range(40):
+            gevent.sleep(0.002)
+            yield chunk(f"{number}")
+
+    world.handler(chatty, "chatty")
+    ctx = world.submit(mode="chatty")
+    world.settle()
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+    server, _ = listener.accept()
+    with listener, client, server:
+        client.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_RCVBUF, 8192)
+        server.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_SNDBUF, 16_384)
+        viewer = world.service.stream("ann", ctx.request_id, START)
+        assert viewer is not None
+
+        def serve() -> None:
+            for block in drive(viewer, {"gunicorn.socket": server, **CHUNKED}, world.settings):
+                server.sendall(b"%x\r\n%b\r\n" % (len(block), block))
+            server.sendall(b"0\r\n\r\n")
+
+        serving = gevent.spawn(serve)
+        gevent.sleep(0.03)
+        past = bytearray()
+        with gevent.Timeout(SOON * 2):
+            while not past.endswith(b"0\r\n\r\n"):
+                past += client.recv(2048)
+                gevent.sleep(0.0002)
+        serving.join(SOON)
+
+    messages = list(sse.decode([unframed(bytes(past[:-5]))]))
+    assert [message.id for message in messages] == [f"1-{number}" for number in range(1, 45)]
+    world.finished()
+
+
+def test_one_stream_that_breaks_the_flush_does_not_silence_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def pump(self) -> None:
+            raise MemoryError
+
+    class Counting:
+        pumped = 0
+
+        def pump(self) -> None:
+            self.pumped += 1
+
+    hub = gevent.get_hub()
+    monkeypatch.setattr(hub, "handle_error", lambda *_: None)
+    flusher, other = Flusher(hub.loop), Counting()
+
+    flusher.add(Broken())  # type: ignore[arg-type]
+    flusher.add(other)  # type: ignore[arg-type]
+    gevent.sleep(0.01)
+    flusher.add(other)  # type: ignore[arg-type]
+    gevent.sleep(0.01)
+
+    assert other.pumped == 2
