@@ -244,24 +244,26 @@ def test_a_socket_of_another_kind_is_left_alone() -> None:
         assert not connection.plain
 
 
-def test_nobody_writes_while_the_server_sends_its_block(world: World) -> None:
+@pytest.mark.parametrize("send_buffer", [12_000, 16_384, 20_000])
+def test_nobody_writes_while_the_server_sends_its_block(world: World, send_buffer: int) -> None:
     """The server's block is large and its client slow: what is said meanwhile must not land in the middle of it."""
 
     def chatty(run: Any) -> Iterator[Event]:
         yield chunk("x" * 60_000)
-        for number in range(40):
-            gevent.sleep(0.002)
+        for number in range(100):
+            gevent.sleep(0.003)
             yield chunk(f"{number}")
 
     world.handler(chatty, "chatty")
     ctx = world.submit(mode="chatty")
     world.settle()
     listener = socket.create_server(("127.0.0.1", 0))
-    client = socket.create_connection(listener.getsockname())
+    client = socket.socket()
+    client.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_RCVBUF, 8192)  # before it connects: it bounds the window
+    client.connect(listener.getsockname())
     server, _ = listener.accept()
     with listener, client, server:
-        client.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_RCVBUF, 8192)
-        server.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_SNDBUF, 16_384)
+        server.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_SNDBUF, send_buffer)
         viewer = world.service.stream("ann", ctx.request_id, START)
         assert viewer is not None
 
@@ -271,16 +273,15 @@ def test_nobody_writes_while_the_server_sends_its_block(world: World) -> None:
             server.sendall(b"0\r\n\r\n")
 
         serving = gevent.spawn(serve)
-        gevent.sleep(0.03)
         past = bytearray()
         with gevent.Timeout(SOON * 2):
             while not past.endswith(b"0\r\n\r\n"):
-                past += client.recv(2048)
-                gevent.sleep(0.0002)
+                past += client.recv(700)
+                gevent.sleep(0.003 if len(past) < 61_000 else 0)
         serving.join(SOON)
 
     messages = list(sse.decode([unframed(bytes(past[:-5]))]))
-    assert [message.id for message in messages] == [f"1-{number}" for number in range(1, 45)]
+    assert [message.id for message in messages] == [f"1-{number}" for number in range(1, 105)]
     world.finished()
 
 
