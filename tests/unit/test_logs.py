@@ -17,7 +17,7 @@ from assistant.events import action, chunk, stage, status
 from assistant.models import RequestContext
 from assistant.observability.logs import FIELDS, JsonFormatter, Lines, log, write
 from assistant.protocols import Removed
-from assistant.runner import Usage
+from assistant.task import Usage
 from tests.properties import examples
 
 _CANARY = "canary-7d1f"

@@ -1,0 +1,444 @@
+"""Task: one request in its greenlet, from its first turn to exactly one terminal event.
+
+How a stop reaches a handler: a generator cannot be closed from another greenlet, and a greenlet killed before its first
+turn runs nothing. So the reason is noted first; if the handler's own code is what waits at that moment, `Stop` is thrown
+into the greenlet once, from the hub, and surfaces where the handler waits. Our own code is never interrupted: it looks
+at the noted reason before each turn. Only this greenlet closes the generator and finishes the request; the link catches
+a greenlet that died without doing so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gevent
+from gevent.queue import Empty, SimpleQueue
+
+from .actions import ActionSpec
+from .errors import (
+    CODES,
+    ActionDenied,
+    ActionExpired,
+    ActionFailed,
+    AssistantError,
+    BudgetExceeded,
+    Fenced,
+    HandlerFailed,
+    Internal,
+    NotFound,
+    RequestClosed,
+)
+from .events import Ask, Event, clean_text, clean_value, status
+from .models import ActionReply, ClaimReply, RequestContext, ResultReply, Status
+from .run import Run
+from .signals import emit, event_published, processing_finished, processing_started
+from .transcript import Transcript
+from .turn import Turn
+
+if TYPE_CHECKING:
+    from .runner import TaskRunner
+
+log = logging.getLogger("assistant.task")
+
+T = TypeVar("T")
+
+# Longest message of a failure that goes into the log; characters.
+_MESSAGE = 1_000
+# Longest name that a provider may give its model or its reason to end; characters.
+_NAME = 200
+# How long a stopped handler may go on before its request is finished over its head; seconds (protocol: Stopping).
+GRACE = 2.0
+
+LOST = (RequestClosed, Fenced, NotFound)  # somebody else has ended this request: there is nothing left to say
+
+
+class Stop(BaseException):
+    """Thrown into a handler where it waits. Not an Exception, so that `except Exception` does not swallow it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a request used. Durations in seconds; `first_chunk` is None when there was none."""
+
+    duration: float
+    first_chunk: float | None
+    events: int
+    chunks: int
+    bytes: int
+    input_tokens: int
+    output_tokens: int
+
+
+class Task:
+    """One running request; the inbox of its owner."""
+
+    def __init__(self, runner: TaskRunner, ctx: RequestContext) -> None:
+        self._runner = runner
+        self._registry = runner.registry
+        self._ctx = ctx
+        self._run = Run(ctx, settings=runner.settings, catalog=runner.catalog, llm=runner.llm, context=runner.context)
+        self._transcript = Transcript()
+        self._started = runner.clock.monotonic()
+        self._first_chunk: float | None = None
+        self._published = 1  # `1-1` was appended by the registry
+        self._reason: str | None = None
+        self._thrown = False
+        self._interruptible = False
+        self._asked: str | None = None
+        self._answers: Any = SimpleQueue()
+        self._ended = False
+        self._generator: Generator[Event, Any, None] | None = None
+        self._verdict: Event | None = None
+        self._stopped_at: float | None = None
+        self._loop = gevent.get_hub().loop
+        self._greenlet = gevent.Greenlet(self._work)
+
+    def begin(self) -> None:
+        self._greenlet.link(lambda _: gevent.spawn(self._afterwards))
+        self._registry.own(self._ctx.request_id, self)
+        self._greenlet.start()
+
+    # --- inbox: called from other greenlets, returns at once ---
+    def stop(self, reason: str) -> None:
+        if gevent.get_hub().loop is not self._loop:  # another thread: what follows is for the loop's own
+            self._loop.run_callback_threadsafe(gevent.spawn, self.stop, reason)
+            return
+        if self._reason is None:
+            self._reason = reason
+            self._stopped_at = self._runner.clock.monotonic()
+            self._loop.run_callback(self._deliver)
+            if reason == "cancelled":
+                self._say_cancelling()
+
+    def answer(self, action_id: str, reply: ActionReply) -> None:
+        """Tells all viewers of a claim or a result, and the handler when it waits for this action."""
+        phase = "claimed" if isinstance(reply, ClaimReply) else "resolved"
+        facts = {"value": clean_value(reply.value), "status": reply.status} if isinstance(reply, ResultReply) else {}
+        proposed = next(data for data in self._transcript.actions if data["action_id"] == action_id)
+        named = {name: proposed[name] for name in ("action_id", "name", "wants", "expires_at")}
+        # a log that is full ends the request at the handler's next event, so the handler must go on
+        with suppress(*LOST, BudgetExceeded):
+            self._publish_action({**named, "phase": phase, **facts})
+        if action_id == self._asked and isinstance(reply, ResultReply):
+            self._answers.put(reply)
+
+    def abandon(self) -> None:
+        """Ends the request first, so that nothing the handler still does can be seen, then its greenlet."""
+        gevent.spawn(self._conclude_now)
+        gevent.spawn(self._greenlet.kill, block=False)
+
+    @property
+    def overrun_since(self) -> float | None:
+        """When a stop or the clean-up began that has not led to an end yet; monotonic seconds."""
+        return None if self._ended else self._stopped_at
+
+    def _say_cancelling(self) -> None:
+        with suppress(*LOST, BudgetExceeded):
+            self._log_status(Status.CANCELLING)
+
+    def _deliver(self) -> None:
+        """Runs in the hub, so the state it looks at is that of a greenlet which waits."""
+        if self._interruptible and not self._thrown and not self._greenlet.dead:
+            self._thrown = True
+            self._greenlet.throw(Stop(self._reason or "internal"))
+
+    # --- the greenlet ---
+    def _work(self) -> None:
+        with self._runner.context():
+            emit(processing_started, self._runner.sender, ctx=self._ctx)
+            self._verdict = self._outcome()
+            self._close_handler()
+            self._conclude(self._verdict)
+
+    def _outcome(self) -> Event:
+        """The terminal event this request has earned. Whatever a handler raises, it is an outcome."""
+        try:
+            self._check_stop()
+            self._log_status(Status.RUNNING)
+            self._generator = self._runner.catalog.modes[self._ctx.mode].handler(self._run)
+            self._drive(self._generator)
+            self._check_stop()
+            return self._complete("completed")
+        except Stop as stop:
+            return self._stopped(stop.reason)
+        except gevent.GreenletExit:  # somebody killed the greenlet: the link finishes
+            raise
+        except AssistantError as problem:
+            return self._stopped(self._reason) if self._reason else self._failed(problem)
+        except BaseException:  # also SystemExit and a leaked gevent.Timeout: they end this request, not the worker
+            if self._reason:  # what a handler raises while it is being stopped is not news
+                return self._stopped(self._reason)
+            log.exception("the handler of mode %s failed", self._ctx.mode, extra={"request_id": self._ctx.request_id})
+            return self._failed(HandlerFailed())
+
+    def _drive(self, generator: Generator[Event, Any, None]) -> None:
+        """Takes the handler turn by turn; its events go into the log, answers to its questions go back."""
+        turn = Turn()
+        resume: Callable[[], Event] = generator.__next__
+        while True:
+            self._check_stop()
+            self._interruptible = True
+            try:
+                event = resume()
+            except StopIteration:
+                return
+            finally:
+                self._interruptible = False
+            self._check_stop()  # also when the handler swallowed its Stop
+            if isinstance(event, Ask):
+                resume = self._answered(generator, event)
+                continue
+            self._publish(event)
+            resume = generator.__next__
+            if turn.over():
+                self._waiting(turn.pause)
+
+    def _close_handler(self) -> None:
+        """Runs the handler's clean-up, for which it has GRACE; what that raises does not replace the outcome."""
+        if self._generator is None:
+            return
+        if self._stopped_at is None:
+            self._stopped_at = self._runner.clock.monotonic()
+        try:
+            self._generator.close()
+        except gevent.GreenletExit:
+            raise
+        except BaseException:
+            log.exception("a handler's clean-up failed", extra={"request_id": self._ctx.request_id})
+
+    def _answered(self, generator: Generator[Event, Any, None], question: Ask) -> Callable[[], Event]:
+        try:
+            value = self._ask(question)
+        except (ActionDenied, ActionFailed, ActionExpired) as problem:
+            refusal = problem  # `problem` ends with its block
+            return lambda: generator.throw(refusal)
+        return lambda: generator.send(value)
+
+    def _waiting(self, wait: Callable[[], T]) -> T:
+        """Runs what may wait for long; only there a stop may be thrown."""
+        self._check_stop()
+        self._interruptible = True
+        try:
+            return wait()
+        finally:
+            self._interruptible = False
+
+    def _check_stop(self) -> None:
+        if self._reason is not None:
+            raise Stop(self._reason)
+
+    # --- actions ---
+    def _ask(self, question: Ask) -> Any:
+        timeout = question.data["timeout"] or self._runner.settings.action_timeout
+        spec = self._spec(question)
+        if spec.wants == "nothing":
+            raise ValueError(f"the action {spec.name!r} wants nothing; propose it with action()")
+        self._asked = self._propose(spec, question.data["args"], timeout)
+        self._check_stop()  # a receiver of the proposal may have waited
+        self._log_status(Status.WAITING_ACTION)
+        try:
+            reply = self._await_reply(self._asked, timeout)
+        finally:
+            self._asked = None
+        self._check_stop()
+        self._log_status(Status.RUNNING)
+        if reply is None:
+            raise ActionExpired
+        if reply.status == "denied":
+            raise ActionDenied
+        if reply.status == "error":
+            raise ActionFailed(_shown(reply.value))
+        return reply.value
+
+    def _await_reply(self, action_id: str, timeout: float) -> ResultReply | None:
+        try:
+            return self._reply_within(timeout)
+        except Empty:
+            if not self._registry.expire_action(self._ctx.request_id, action_id):
+                return self._reply_within(GRACE)  # it came at the last moment
+            (data,) = (data for data in self._transcript.actions if data["action_id"] == action_id)
+            named = {name: data[name] for name in ("action_id", "name", "wants", "expires_at")}
+            self._publish_action({**named, "phase": "expired"})
+            return None
+
+    def _reply_within(self, seconds: float) -> ResultReply:
+        reply: ResultReply = self._waiting(lambda: self._answers.get(timeout=seconds))
+        return reply
+
+    def _propose(self, spec: ActionSpec, args: Any, timeout: float) -> str:
+        action_id = self._runner.new_id()
+        self._publish_action(
+            {
+                "action_id": action_id,
+                "name": spec.name,
+                "args": clean_value(spec.check_args(args)),
+                "phase": "proposed",
+                "wants": spec.wants,
+                "expires_at": self._runner.clock.now() + round(timeout * 1000),
+            }
+        )
+        return action_id
+
+    def _spec(self, event: Event) -> ActionSpec:
+        name = event.data["name"]
+        if name not in self._runner.catalog.actions:
+            raise ValueError(f"the action {name!r} is not registered")
+        return self._runner.catalog.actions[name]
+
+    # --- the log ---
+    def _publish(self, event: Event) -> None:
+        """Takes an event of the handler. Raises ValueError for one that a handler has no say in."""
+        if event.name == "response_chunk":
+            self._publish_chunk(event)
+        elif event.name == "action":
+            self._propose(self._spec(event), event.data["args"], self._runner.settings.action_timeout)
+        elif event.name == "stage" or (event.name == "status" and event.data.get("state") == Status.RUNNING):
+            self._log(event.name, event.data)
+        else:
+            raise ValueError("a handler sends stages, chunks, actions and `running`; it ends by returning or raising")
+
+    def _log_status(self, state: Status) -> None:
+        self._log("status", status(state).data)
+
+    def _publish_chunk(self, event: Event) -> None:
+        data = self._transcript.place(event)
+        data["ts"] = self._runner.clock.now()
+        self._registry.append(self._ctx.request_id, self._ctx.attempt, Event(event.name, data))
+        self._published += 1
+        self._transcript.keep(data)
+        if self._first_chunk is None:
+            self._first_chunk = self._elapsed()
+
+    def _publish_action(self, data: dict[str, Any]) -> None:
+        self._log("action", data)
+        self._transcript.keep_action(data)
+
+    def _log(self, name: str, data: dict[str, Any]) -> None:
+        event = Event(name, {**data, "ts": self._runner.clock.now()})
+        event_id = self._registry.append(self._ctx.request_id, self._ctx.attempt, event)
+        self._published += 1
+        emit(event_published, self._runner.sender, ctx=self._ctx, event=event, event_id=str(event_id))
+
+    # --- the end ---
+    def _conclude(self, terminal: Event) -> None:
+        """Writes the terminal event and announces it; does nothing when somebody else was first."""
+        if self._ended:
+            return
+        try:
+            written = self._finish(terminal)
+        except LOST:
+            return
+        finally:
+            self._ended = True
+        self._published += 1
+        emit(
+            processing_finished,
+            self._runner.sender,
+            ctx=self._ctx,
+            run=self._run,
+            result=written.data,
+            event=written,
+            usage=self._usage(),
+        )
+
+    def _finish(self, terminal: Event) -> Event:
+        """Closes the log with `terminal`, or with a bare error when that cannot be encoded."""
+        try:
+            self._registry.finish(self._ctx.request_id, self._ctx.attempt, terminal)
+        except (TypeError, ValueError):
+            log.exception("a terminal event does not encode", extra={"request_id": self._ctx.request_id})
+            terminal = failure(Internal(), self._runner.clock.now())
+            self._registry.finish(self._ctx.request_id, self._ctx.attempt, terminal)
+        return terminal
+
+    def _conclude_now(self) -> None:
+        """Ends the request with what is known of it, inside the app's context where that can be had."""
+        verdict = self._verdict or (self._stopped(self._reason) if self._reason else self._failed(Internal()))
+        try:
+            with self._runner.context():
+                self._conclude(verdict)
+        except Exception:
+            log.exception("a request had to end without its context", extra={"request_id": self._ctx.request_id})
+            self._conclude(verdict)
+
+    def _afterwards(self) -> None:
+        """Runs once the greenlet is dead. It finds something to finish only when the greenlet never got there."""
+        if not self._ended:
+            self._conclude_now()
+        self._runner.ended(self._ctx.request_id)
+
+    def _usage(self) -> Usage:
+        try:
+            held = self._registry.snapshot(self._ctx.request_id).bytes
+        except NotFound:
+            held = 0
+        return Usage(
+            duration=self._elapsed(),
+            first_chunk=self._first_chunk,
+            events=self._published,
+            chunks=self._transcript.chunks,
+            bytes=held,
+            input_tokens=self._run.input_tokens,
+            output_tokens=self._run.output_tokens,
+        )
+
+    def _stopped(self, reason: str) -> Event:
+        """A user's cancel, and only that, is a `complete`; every other reason is the code of an error."""
+        if reason == "cancelled":
+            return self._complete("cancelled")
+        return self._failed(CODES.get(reason, Internal)())
+
+    def _complete(self, outcome: str) -> Event:
+        run, transcript = self._run, self._transcript
+        return Event(
+            "complete",
+            {
+                "outcome": outcome,
+                **transcript.partial,
+                "actions": transcript.actions,
+                "finish_reason": _name(run.finish_reason) if outcome == "completed" else outcome,
+                "model": _name(run.model),
+                "usage": {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens},
+                "timings": {"first_chunk": self._first_chunk, "total": self._elapsed()},
+                "ts": self._runner.clock.now(),
+            },
+        )
+
+    def _failed(self, problem: AssistantError) -> Event:
+        return failure(problem, self._runner.clock.now(), self._transcript.partial)
+
+    def _elapsed(self) -> float:
+        return round(self._runner.clock.monotonic() - self._started, 6)
+
+
+def failure(problem: AssistantError, now: int, partial: dict[str, Any] | None = None) -> Event:
+    """The terminal event of a request that failed."""
+    return Event(
+        "error",
+        {
+            "code": problem.code,
+            "message": clean_text(problem.detail)[:_MESSAGE],
+            "retryable": problem.retryable,
+            "retry_after": problem.retry_after,
+            "partial": partial or {"text": "", "parts": []},
+            "trace_id": None,
+            "ts": now,
+        },
+    )
+
+
+def _name(value: object) -> str:
+    """A name that a provider gave, as a log can hold it."""
+    return clean_text(str(value or ""))[:_NAME]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else ""

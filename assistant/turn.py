@@ -1,0 +1,36 @@
+"""Turn: how long one handler may work before the others have theirs."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+
+# Longest unbroken work of one handler before others get their turn; seconds.
+_TURN = 0.010
+# The shortest pause that lets the loop serve sockets and timers; seconds.
+_PAUSE = 0.0001
+
+
+class Turn:
+    """How long a handler has worked without letting the loop look at sockets and timers."""
+
+    def __init__(self) -> None:
+        self._loop = gevent.get_hub().loop
+        self._begin()
+
+    def over(self) -> bool:
+        """Whether others must have their turn now. A loop that has gone round since means that the handler waited."""
+        if self._loop.iteration != self._iteration:
+            self._begin()
+            return False
+        return time.perf_counter() > self._ends
+
+    def pause(self) -> None:
+        # not sleep(0): the loop may run fifty such turns before it looks at a socket
+        gevent.sleep(_PAUSE)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._iteration = self._loop.iteration
+        self._ends = time.perf_counter() + _TURN
