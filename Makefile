@@ -30,8 +30,8 @@ frontend: ## the tests of the TypeScript client and its windows (Node >= 20, Chr
 	@cd frontend && npm ci --no-audit --no-fund && npm test
 
 lock: $(VENV)/.dev ## compile the requirements anew from pyproject.toml
-	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra openai --extra anthropic pyproject.toml -o requirements.txt
-	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra openai --extra anthropic --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --all-extras pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --all-extras --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .lint-imports.log
