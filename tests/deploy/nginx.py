@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.system.server import PATIENCE, ROOT, free_port
+from tests.system.server import PATIENCE, ROOT
 from tests.tools import program
 
 SITE, UPSTREAM = ROOT / "deploy/nginx/assistant.conf", ROOT / "deploy/nginx/upstream.conf"
@@ -71,7 +72,7 @@ class Nginx:
         while time.monotonic() < until and self._process.poll() is None:
             try:
                 requests.get(f"http://127.0.0.1:{self.http}/", allow_redirects=False, timeout=2)
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.05)
             else:
                 return self
@@ -85,6 +86,13 @@ class Nginx:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def free_port() -> int:
+    """A port of loopback that was free a moment ago; nginx takes no open socket."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def replaced(text: str, changes: dict[str, str]) -> str:

@@ -10,8 +10,7 @@ import pytest
 
 from assistant.errors import CODES
 from tests.deploy.curl import Curl, messages
-from tests.deploy.nginx import NAME, Nginx
-from tests.system.server import free_port
+from tests.deploy.nginx import NAME, Nginx, free_port
 from tests.tools import program
 
 pytestmark = pytest.mark.system
