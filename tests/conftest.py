@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from weakref import WeakSet
 
 import flask
@@ -11,6 +11,27 @@ import pytest
 
 _spawned: WeakSet[gevent.Greenlet] = WeakSet()
 gevent.Greenlet.add_spawn_callback(_spawned.add)
+
+# A pytest-xdist worker waits for its next test on an event that a native thread sets, which the hub cannot see coming:
+# between tests this timer is what the hub waits for. Within a test it is not there: a wait without an end is an error.
+_between_tests = gevent.get_hub().loop.timer(3600.0, 3600.0)
+_between_tests.start(lambda: None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    _between_tests.stop()
+    try:
+        return (yield)
+    finally:
+        _between_tests.start(lambda: None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Several processes begin with what takes longest, so that none is still at it when the others have run out."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "system" not in item.keywords)
 
 
 @pytest.fixture(autouse=True)
