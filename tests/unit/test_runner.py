@@ -245,7 +245,7 @@ class TestEnds:
             (StopIteration(), "handler_failed"),
             (RuntimeError(), "handler_failed"),
         ],
-        ids=repr,
+        ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value,
     )
     def test_whatever_a_handler_raises_is_an_end(self, world: World, raised: BaseException, code: str) -> None:
         def handler(run: Any) -> Iterator[Event]:
