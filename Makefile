@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A process for each core; a test goes to whichever is free. JOBS=0 runs them one after the other.
+JOBS ?= $(shell nproc 2> /dev/null || echo 2)
+PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist load --maxschedchunk 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fast bench frontend lock clean
@@ -15,13 +18,13 @@ run: $(VENV)/.run ## start the server with the built-in demo; HOST, PORT, WORKER
 
 test: $(VENV)/.dev ## check and test everything
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -q
+	@$(PYTEST)
 
 check: $(VENV)/.dev ## lint, types, imports
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy --no-error-summary && { $(BIN)/lint-imports > .lint-imports.log || { cat .lint-imports.log; exit 1; }; }
 
 fast: $(VENV)/.dev ## the tests that start no server
-	@$(BIN)/python -m pytest -q -m "not system"
+	@$(PYTEST) -m "not system"
 
 bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 when a budget is missed; ARGS="--seconds 10"
 	@$(BIN)/python -m bench $(ARGS)

@@ -20,18 +20,13 @@ SECRET = "a-secret-for-system-tests-that-is-long-enough"
 PATIENCE = 30.0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Server:
     """`gunicorn APP` with its own configuration file, logging to a file; settings by keyword as ASSISTANT_* names."""
 
     def __init__(self, folder: Path, app: str = "tests.system.app:app", *, workers: int = 1, **settings: Any) -> None:
-        self.port = free_port()
+        # bound here and handed on: a port that was only looked up may be taken by the time the server binds it
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self.port = self._listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"server-{self.port}.log"
         rates = "count=100000/minute,hold=100000/minute,flood=100000/minute"
@@ -40,8 +35,6 @@ class Server:
             **{name: value for name, value in os.environ.items() if not name.startswith(("ASSISTANT_", "JWT_"))},
             **{f"ASSISTANT_{name.upper()}": str(value) for name, value in settings.items()},
             "JWT_SECRET_KEY": SECRET,
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
             "WORKERS": str(workers),
         }
         self._app = app
@@ -57,9 +50,10 @@ class Server:
 
     def start(self) -> subprocess.Popen[bytes]:
         # a file and not a pipe: a pipe that nobody reads freezes the worker
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self._listener as listener:
+            command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", self._app]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", self._app], cwd=ROOT, env=self.environ, stdout=log, stderr=log
+                command, cwd=ROOT, env=self.environ, stdout=log, stderr=log, pass_fds=[listener.fileno()]
             )
         return self._process
 
@@ -69,7 +63,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             try:
-                if requests.get(f"{self.base}/readyz", timeout=2).status_code == 200:
+                if requests.get(f"{self.base}/readyz", timeout=PATIENCE).status_code == 200:
                     return
             except requests.ConnectionError:
                 time.sleep(0.05)

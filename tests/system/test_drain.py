@@ -20,8 +20,14 @@ STREAMS = 200
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, socket_driver: bool) -> Iterator[Server]:
-    with Server(tmp_path, drain_timeout=6, socket_driver=socket_driver) as running:
+def drain_timeout() -> float:
+    """Enough for answers that end by themselves."""
+    return 6
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, socket_driver: bool, drain_timeout: float) -> Iterator[Server]:
+    with Server(tmp_path, drain_timeout=drain_timeout, socket_driver=socket_driver) as running:
         yield running
 
 
@@ -71,6 +77,7 @@ def test_open_streams_run_to_their_end_and_nothing_new_is_accepted(own_server: S
         assert own_server.worker().pid != worker.pid
 
 
+@pytest.mark.parametrize("drain_timeout", [2], ids=["soon"])
 def test_what_does_not_end_in_time_gets_its_terminal_event(own_server: Server) -> None:
     jobs = open_streams(own_server, mode="hold")
 
@@ -82,6 +89,7 @@ def test_what_does_not_end_in_time_gets_its_terminal_event(own_server: Server) -
     assert own_server.ended(15) == 0
 
 
+@pytest.mark.parametrize("drain_timeout", [2], ids=["soon"])
 def test_unwatched_requests_end_at_once(own_server: Server) -> None:
     client = Client(own_server.base)
     ids = [client.submit(mode="hold") for _ in range(20)]
