@@ -14,11 +14,6 @@ def build(settings: Settings) -> LLMProvider:
     """The provider that the settings name. Raises ConfigError, in one line, for one that cannot work."""
     if settings.provider not in NAMES:
         raise ConfigError(f"ASSISTANT_PROVIDER={settings.provider!r} is none of {', '.join(NAMES)}")
-    try:
-        module = import_module(f".{settings.provider}", __name__)
-    except ModuleNotFoundError as missing:
-        raise ConfigError(
-            f"ASSISTANT_PROVIDER={settings.provider} needs the package {missing.name}: pip install {missing.name}"
-        ) from None
+    module = import_module(f".{settings.provider}", __name__)
     provider: LLMProvider = module.build(settings)
     return provider

@@ -12,7 +12,7 @@ from ..config import Settings
 from ..errors import ContentRefused, Misconfigured, ProviderProtocol
 from ..protocols import Citation, Delta, Finish, Message, Reasoning, Text, ToolCall
 from .failures import told
-from .upstream import NO_KEY, Access, Patience, PerProcess, access, deltas, hush, parsed, transport
+from .upstream import NO_KEY, Access, ModelServer, Patience, access, deltas, parsed
 
 if TYPE_CHECKING:
     from anthropic import Anthropic
@@ -40,8 +40,8 @@ def build(settings: Settings) -> AnthropicProvider:
     )
 
 
-class AnthropicProvider:
-    """LLMProvider for the messages API. `most` is how many calls may run at once.
+class AnthropicProvider(ModelServer["Anthropic"]):
+    """LLMProvider for the messages API.
 
     A turn in which the model thought and then called tools must come back to it word for word, signatures included
     ("Extended thinking with tool use" in its documentation). Such turns are remembered by the id of their first call,
@@ -49,10 +49,7 @@ class AnthropicProvider:
     """
 
     def __init__(self, access: Access, *, most: int = 1000, patience: Patience | None = None) -> None:
-        self._access = access
-        self._most = most
-        self._patience = patience or Patience()
-        self._client = PerProcess(self._connect)
+        super().__init__(access, most=most, patience=patience)
         self._turns: OrderedDict[str, Blocks] = OrderedDict()
 
     def stream(
@@ -73,25 +70,12 @@ class AnthropicProvider:
         create: Any = self._client.get().messages.create
         return deltas(lambda: create(**request), _Answer(model, self._remember), self._patience)
 
-    def close(self) -> None:
-        """Closes the idle connections of this process."""
-        if (client := self._client.taken()) is not None:
-            client.close()
-
     def _connect(self) -> Anthropic:
-        from anthropic import Anthropic, DefaultHttpxClient, Timeout
+        import anthropic
 
-        hush("anthropic")
-        timeout, limits = transport(Timeout, self._most, self._patience)
         bearer = self._access.key != NO_KEY and self._access.key == os.environ.get("ANTHROPIC_AUTH_TOKEN")
         credential: dict[str, Any] = {"auth_token" if bearer else "api_key": self._access.key}
-        return Anthropic(
-            **credential,
-            base_url=self._access.base_url or None,
-            timeout=timeout,
-            max_retries=0,  # ours know when a user would rather be told
-            http_client=DefaultHttpxClient(timeout=timeout, limits=limits),
-        )
+        return anthropic.Anthropic(**credential, **self._options(anthropic))
 
     def _turns_of(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """The conversation as alternating turns that begin with the user's; empty texts are left out, as the API asks."""

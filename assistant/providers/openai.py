@@ -14,7 +14,7 @@ from ..config import Settings
 from ..errors import ContentRefused, Misconfigured, ProviderIncomplete, ProviderProtocol
 from ..protocols import Delta, Finish, Message, Reasoning, Text, ToolCall
 from .failures import told
-from .upstream import Access, Patience, PerProcess, access, deltas, hush, parsed, transport
+from .upstream import Access, ModelServer, Patience, access, deltas, parsed
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -35,14 +35,11 @@ def build(settings: Settings) -> OpenAIProvider:
     )
 
 
-class OpenAIProvider:
-    """LLMProvider for chat completions. `most` is how many calls may run at once."""
+class OpenAIProvider(ModelServer["OpenAI"]):
+    """LLMProvider for chat completions."""
 
     def __init__(self, access: Access, *, most: int = 1000, patience: Patience | None = None) -> None:
-        self._access = access
-        self._most = most
-        self._patience = patience or Patience()
-        self._client = PerProcess(self._connect)
+        super().__init__(access, most=most, patience=patience)
         new = not access.base_url or f".{access.host}".endswith(_NEW_LIMIT)
         self._limit = "max_completion_tokens" if new else "max_tokens"
 
@@ -63,23 +60,10 @@ class OpenAIProvider:
         create: Any = self._client.get().chat.completions.create
         return deltas(lambda: create(**request), _Answer(model), self._patience)
 
-    def close(self) -> None:
-        """Closes the idle connections of this process."""
-        if (client := self._client.taken()) is not None:
-            client.close()
-
     def _connect(self) -> OpenAI:
-        from openai import DefaultHttpxClient, OpenAI, Timeout
+        import openai
 
-        hush("openai")
-        timeout, limits = transport(Timeout, self._most, self._patience)
-        return OpenAI(
-            api_key=self._access.key,
-            base_url=self._access.base_url or None,
-            timeout=timeout,
-            max_retries=0,  # ours know when a user would rather be told
-            http_client=DefaultHttpxClient(timeout=timeout, limits=limits),
-        )
+        return openai.OpenAI(api_key=self._access.key, **self._options(openai))
 
 
 def _message(message: Message) -> dict[str, Any]:

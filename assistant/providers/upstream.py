@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -28,7 +29,12 @@ from ..errors import (
 from ..protocols import Delta
 from .failures import failure, headers_of, names_of, noted, words_of
 
-C = TypeVar("C")
+
+class Closing(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closing)
 
 # What a server on this host that wants no key is sent in its place; the SDKs insist on one.
 NO_KEY = "none"
@@ -83,6 +89,36 @@ class PerProcess(Generic[C]):
         with self._lock:
             made, self._made = self._made, None
             return made if self._pid == os.getpid() else None
+
+
+class ModelServer(ABC, Generic[C]):
+    """A model server behind its official SDK. `most` is how many calls may run at once."""
+
+    def __init__(self, access: Access, *, most: int = 1000, patience: Patience | None = None) -> None:
+        self._access = access
+        self._most = most
+        self._patience = patience or Patience()
+        self._client = PerProcess(self._connect)
+
+    def close(self) -> None:
+        """Closes the idle connections of this process."""
+        if (client := self._client.taken()) is not None:
+            client.close()
+
+    @abstractmethod
+    def _connect(self) -> C:
+        """A client of the SDK, which is imported here and not before."""
+
+    def _options(self, sdk: Any) -> dict[str, Any]:
+        """What the client of either SDK is made with; both come from the same generator."""
+        hush(sdk.__name__)
+        timeout, limits = transport(sdk.Timeout, self._most, self._patience)
+        return {
+            "base_url": self._access.base_url or None,
+            "timeout": timeout,
+            "max_retries": 0,  # ours know when a user would rather be told
+            "http_client": sdk.DefaultHttpxClient(timeout=timeout, limits=limits),
+        }
 
 
 class Events(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from flask_cors import CORS
 
 from ..config import Settings
@@ -80,8 +80,6 @@ def add_route(target: Any, rule: str, method: str, view: View) -> None:
 def before() -> None:
     """Before every request of ours. Raises Misconfigured under several workers with a registry of one process."""
     _take_turns()
-    # one connection's requests share a greenlet and so its context: nothing of the last user may stay
-    g.pop("assistant_user", None)
     web = state()
     if request.environ.get("wsgi.multiprocess") and web.settings.registry.startswith("memory:"):
         raise Misconfigured("Several workers need ASSISTANT_REGISTRY=redis://...; memory:// serves one worker.")

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from assistant.observability.logs import JsonFormatter
+from tests.integration.asking import Provider, talking
 from tests.integration.server import Server
+from tests.upstream import Upstream
 
 Start = Callable[..., Server]
 
@@ -61,3 +63,17 @@ def written() -> Iterator[Written]:
     for one, level in zip(loggers, levels, strict=True):
         one.removeHandler(handler)
         one.setLevel(level)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """A scripted model server."""
+    with Upstream() as server:
+        yield server
+
+
+@pytest.fixture(params=["openai", "anthropic"])
+def provider(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[Provider]:
+    """Each of the real providers, talking to `upstream`."""
+    with talking(request.param, upstream.url) as one:
+        yield one

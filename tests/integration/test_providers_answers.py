@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import gevent
 import pytest
 from gevent.event import Event
@@ -14,18 +12,6 @@ from assistant.providers.upstream import Patience
 from tests.integration.asking import KEY, PLAY, PROMPT, Provider, ask, meeting, say, talking, text_of
 from tests.scenarios import TEXT, Chat, Messages, Reply
 from tests.upstream import Upstream
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as server:
-        yield server
-
-
-@pytest.fixture(params=["openai", "anthropic"])
-def provider(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[Provider]:
-    with talking(request.param, upstream.url) as one:
-        yield one
 
 
 # --- whole answers -----------------------------------------------------------------------------------------------------

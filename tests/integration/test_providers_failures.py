@@ -6,7 +6,6 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -17,18 +16,6 @@ from assistant.providers.upstream import Patience
 from tests.integration.asking import KEY, PROMPT, Provider, ask, heard, listening, say, talking, text_of
 from tests.scenarios import SECRET_WORDS, TEXT, Chat, Reply, data
 from tests.upstream import Upstream
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as server:
-        yield server
-
-
-@pytest.fixture(params=["openai", "anthropic"])
-def provider(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[Provider]:
-    with talking(request.param, upstream.url) as one:
-        yield one
 
 
 # --- answers that are not whole ----------------------------------------------------------------------------------------

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import gevent
 import pytest
 
 from assistant.protocols import Message
-from tests.integration.asking import PROMPT, Provider, ask, talking, until
+from tests.integration.asking import PROMPT, Provider, ask, until
 from tests.scenarios import Reply
 from tests.upstream import Upstream
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as server:
-        yield server
-
-
-@pytest.fixture(params=["openai", "anthropic"])
-def provider(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[Provider]:
-    with talking(request.param, upstream.url) as one:
-        yield one
 
 
 @pytest.mark.parametrize("model", ["endless", "hang-in-text"])

@@ -24,12 +24,6 @@ from tests.upstream import Seen, Upstream
 Serve = Callable[..., Server]
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as server:
-        yield server
-
-
 @pytest.fixture(params=["openai", "anthropic"])
 def serve(request: pytest.FixtureRequest, upstream: Upstream, start: Start) -> Iterator[Serve]:
     """Makes a server whose model is `model` of the scripted upstream; other settings by keyword."""
