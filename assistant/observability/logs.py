@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
 from blinker import NamedSignal
 
-from ..events import clean_text, clean_value
+from ..events import clean_value
 from ..signals import (
     event_published,
     processing_finished,
@@ -25,8 +28,15 @@ from ..signals import (
 
 log = logging.getLogger("assistant.events")
 
+# orjson knows more types than JSON has; a line names those by their type.
+_STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+# Users whose hashes are remembered.
+_HASHES = 4096
 # Where a record carries the fields of its line.
 FIELDS = "assistant_fields"
+# What all milestones have in common, as any formatter expects it of a record.
+_ORIGIN = logging.LogRecord(log.name, logging.INFO, "", 0, "", (), None).__dict__
 
 
 class JsonFormatter(logging.Formatter):
@@ -34,19 +44,41 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "ts": _moment(record.created),
             "level": record.levelname.lower(),
-            "event": clean_text(record.getMessage()),
+            "event": record.getMessage(),
             "logger": record.name,
             "worker": record.process,
+            **getattr(record, FIELDS, {}),
         }
-        fields = dict(getattr(record, FIELDS, {}))
         if hasattr(record, "request_id"):
-            fields["request_id"] = record.request_id
-        line |= {_encodable(str(name)): _encodable(value) for name, value in fields.items()}
+            line["request_id"] = record.request_id
         if record.exc_info:
-            line["exception"] = clean_text(self.formatException(record.exc_info))
-        return orjson.dumps(line).decode()
+            line["exception"] = self.formatException(record.exc_info)
+        try:
+            return orjson.dumps(line, option=_STRICT).decode()
+        except TypeError:  # a value that JSON does not know, or text that is none
+            return orjson.dumps({_encodable(str(name)): _encodable(value) for name, value in line.items()}).decode()
+
+
+class Milestone(logging.LogRecord):
+    """The record of a line that no piece of code has said: where it was called from is not looked up, and costs nothing."""
+
+    def __init__(self, event: str, fields: dict[str, Any]) -> None:
+        created = time.time()
+        self.__dict__ |= _ORIGIN
+        self.__dict__ |= {"msg": event, "created": created, "msecs": created % 1 * 1000, "process": os.getpid(), FIELDS: fields}
+
+
+def _moment(seconds: float) -> str:
+    """`seconds` since 1970 as ISO 8601 in UTC, to the millisecond."""
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}+00:00"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _encodable(value: Any) -> Any:
@@ -97,6 +129,7 @@ class Lines:
     def __init__(self, app: Any) -> None:
         key = app.config.get("JWT_SECRET_KEY") or app.secret_key or b""
         self._key = hashlib.sha256(key.encode() if isinstance(key, str) else key).digest()
+        self._hash = lru_cache(maxsize=_HASHES)(self._hashed)
 
     def accepted(self, _: Any, *, ctx: Any, removed: int) -> None:
         self._line("request.created", ctx, bytes=ctx.size, prompt_chars=len(ctx.prompt), hidden_removed=removed)
@@ -149,7 +182,7 @@ class Lines:
             **fields,
         )
 
-    def _hash(self, user_id: str) -> str:
+    def _hashed(self, user_id: str) -> str:
         """The same user, the same hash, on every worker of this deployment; nobody can guess back."""
         return hashlib.blake2b(user_id.encode(errors="surrogatepass"), key=self._key, digest_size=6).hexdigest()
 
@@ -157,7 +190,4 @@ class Lines:
 def write(event: str, **fields: Any) -> None:
     """One line with the fields that have a value."""
     if log.isEnabledFor(logging.INFO):
-        # made by hand: log.info would look up the calling line in the stack, which nobody asked for
-        record = log.makeRecord(log.name, logging.INFO, "", 0, event, (), None)
-        setattr(record, FIELDS, {name: value for name, value in fields.items() if value is not None})
-        log.handle(record)
+        log.handle(Milestone(event, {name: value for name, value in fields.items() if value is not None}))

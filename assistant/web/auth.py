@@ -162,10 +162,10 @@ class Authenticator:
 
 def _refuse_unreadable(locations: list[str]) -> None:
     """Raises Unauthorized for what the libraries below would stumble over: two headers, a huge token, odd bytes."""
-    config = current_app.config
-    header = request.headers.get(config["JWT_HEADER_NAME"], "")
+    config, headers = current_app.config, request.headers
+    header = headers.get(config["JWT_HEADER_NAME"], "")
     cookie = request.cookies.get(config["JWT_ACCESS_COOKIE_NAME"], "") if "cookies" in locations else ""
-    proof = request.headers.get(config["JWT_ACCESS_CSRF_HEADER_NAME"], "")
+    proof = headers.get(config["JWT_ACCESS_CSRF_HEADER_NAME"], "")
     if "," in header or len(header) > _TOKEN_CHARS or len(cookie) > _TOKEN_CHARS or not proof.isascii():
         raise Unauthorized
 

@@ -9,28 +9,28 @@ import copy
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from flask import current_app, g, request
 from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.config import config
-from flask_jwt_extended.internal_utils import (
-    custom_verification_for_token,
-    verify_token_not_blocklisted,
-    verify_token_type,
-)
+from flask_jwt_extended.exceptions import RevokedTokenError, UserClaimsVerificationError
+from flask_jwt_extended.internal_utils import verify_token_type
 from flask_jwt_extended.tokens import _decode_jwt
 from flask_jwt_extended.view_decorators import _decode_jwt_from_headers
 from jwt.utils import base64url_decode
 
 # Most tokens remembered; beyond that all are forgotten, which costs each one check.
 _MOST = 10_000
-# What else the outcome of a check depends on: another key, another outcome.
+# What else the outcome of a check depends on.
 _SETTINGS = (
     "JWT_SECRET_KEY", "SECRET_KEY", "JWT_PUBLIC_KEY", "JWT_ALGORITHM", "JWT_DECODE_ISSUER", "JWT_DECODE_AUDIENCE",
     "JWT_HEADER_TYPE", "JWT_IDENTITY_CLAIM", "JWT_DECODE_ALGORITHMS", "JWT_VERIFY_SUB",
 )  # fmt: skip
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 Verified = tuple[dict[str, Any], dict[str, Any]]
 
@@ -40,6 +40,7 @@ class VerifiedTokens:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Verified] = {}
+        self._checked_by: list[Any] = []  # the settings that what is known was checked against
 
     def verify(self, locations: list[str]) -> Verified | None:
         """The header and the claims of the current request's token. Raises what flask-jwt-extended raises.
@@ -47,21 +48,32 @@ class VerifiedTokens:
         Expiry, the app's block list and its own claims check hold on every request; a manager that looks keys or users
         up by itself is asked every time.
         """
-        if not _may_remember(locations):
+        manager: Any = current_app.extensions["flask-jwt-extended"]
+        settings = current_app.config
+        header = _lone_header(settings) if "headers" in locations else None
+        if header is None or not _may_remember(manager):
             verified: Verified | None = verify_jwt_in_request(locations=locations)
             return verified
-        name = _name_of_token()
+        known = _own(self._remembered(header, settings))
+        if manager._token_in_blocklist_callback(*known):
+            raise RevokedTokenError(*known)
+        if not manager._token_verification_callback(*known):
+            raise UserClaimsVerificationError("the claims of a token were refused", *known)
+        _publish(known)
+        return known
+
+    def _remembered(self, header: str, settings: Mapping[str, Any]) -> Verified:
+        checked_by = [settings.get(name) for name in _SETTINGS]
+        if checked_by != self._checked_by:  # another key, another outcome
+            self._known, self._checked_by = {}, checked_by
+        name = hashlib.sha256(header.encode("utf-8", "surrogatepass")).digest()  # the token itself is kept nowhere
         known = self._known.get(name)
-        if known is None or not _still_valid(known[1]):
+        if known is None or not _still_valid(known[1], settings):
             self._known.pop(name, None)
             known = _decoded()
             if len(self._known) >= _MOST:
                 self._known.clear()
             self._known[name] = known
-        known = copy.deepcopy(known)  # its own for each request: the app's callbacks may change what they are given
-        verify_token_not_blocklisted(*known)
-        custom_verification_for_token(*known)
-        _publish(known)
         return known
 
 
@@ -89,15 +101,16 @@ def _decoded() -> Verified:
     return json.loads(base64url_decode(header)), claims
 
 
-def _may_remember(locations: list[str]) -> bool:
-    # with a login in a cookie as well, which of the two counts is the extension's business
-    if (
-        "headers" not in locations
-        or not request.headers.get(config.header_name)
-        or config.access_cookie_name in request.cookies
-    ):
-        return False
-    manager: Any = current_app.extensions["flask-jwt-extended"]
+def _lone_header(settings: Mapping[str, Any]) -> str | None:
+    """The header with the login; None without one, or with a login in a cookie as well: which of the two counts is the
+    extension's business."""
+    given: str | None = request.headers.get(settings["JWT_HEADER_NAME"])
+    if not given or ("HTTP_COOKIE" in request.environ and settings["JWT_ACCESS_COOKIE_NAME"] in request.cookies):
+        return None
+    return given
+
+
+def _may_remember(manager: Any) -> bool:
     return manager._user_lookup_callback is None and not own_key_loader(manager)
 
 
@@ -106,15 +119,18 @@ def own_key_loader(manager: Any) -> bool:
     return str(manager._decode_key_callback.__module__) != "flask_jwt_extended.default_callbacks"
 
 
-def _name_of_token() -> bytes:
-    """A digest of the token and of what it was checked against: the token itself is kept nowhere."""
-    get = current_app.config.get
-    parts = [request.headers[config.header_name], *map(get, _SETTINGS)]
-    return hashlib.sha256(repr(parts).encode()).digest()
+def _own(verified: Verified) -> Verified:
+    """A copy for one request: the app's callbacks may change what they are given."""
+    return _copied(verified[0]), _copied(verified[1])
 
 
-def _still_valid(claims: dict[str, Any]) -> bool:
-    leeway = current_app.config.get("JWT_DECODE_LEEWAY", 0)
+def _copied(members: dict[str, Any]) -> dict[str, Any]:
+    flat = all(type(value) in _PLAIN for value in members.values())  # nearly always, and a tenth of the cost
+    return dict(members) if flat else copy.deepcopy(members)
+
+
+def _still_valid(claims: dict[str, Any], settings: Mapping[str, Any]) -> bool:
+    leeway = settings.get("JWT_DECODE_LEEWAY", 0)
     ends = claims.get("exp")
     seconds = leeway.total_seconds() if isinstance(leeway, timedelta) else float(leeway)
     return isinstance(ends, (int, float)) and time.time() < ends + seconds
