@@ -84,5 +84,5 @@ def _ensure_secret(app: Flask) -> None:
 
 
 def _hardened(response: Response) -> Response:
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return blueprint.mark(response)

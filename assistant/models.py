@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,8 +63,12 @@ def parse_cursor(text: str) -> Cursor | None:
 
 def new_request_id(now: int) -> str:
     """A fresh id: the UTC moment `now` (ms since 1970) for people who debug, and a UUID v4 that makes it unique."""
-    moment = datetime.fromtimestamp(now // 1000, UTC)
-    return f"{moment:%Y%m%dT%H%M%S}{now % 1000:03d}Z-{uuid.uuid4()}"
+    return f"{_second(now // 1000)}{now % 1000:03d}Z-{uuid.uuid4()}"
+
+
+@lru_cache(maxsize=2)
+def _second(moment: int) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y%m%dT%H%M%S}"
 
 
 def is_request_id(text: str) -> bool:

@@ -102,7 +102,7 @@ class Task:
         self._greenlet = gevent.Greenlet(self._work)
 
     def begin(self) -> None:
-        self._greenlet.link(lambda _: gevent.spawn(self._afterwards))
+        self._greenlet.rawlink(self._left)
         self._registry.own(self._ctx.request_id, self)
         self._greenlet.start()
 
@@ -369,8 +369,14 @@ class Task:
             log.exception("a request had to end without its context", extra={"request_id": self._ctx.request_id})
             self._conclude(verdict)
 
+    def _left(self, _: gevent.Greenlet) -> None:
+        """Runs in the hub once the greenlet is dead."""
+        if self._ended:
+            self._runner.ended(self._ctx.request_id)
+        else:  # it never got there
+            gevent.spawn(self._afterwards)
+
     def _afterwards(self) -> None:
-        """Runs once the greenlet is dead. It finds something to finish only when the greenlet never got there."""
         if not self._ended:
             self._conclude_now()
         self._runner.ended(self._ctx.request_id)

@@ -67,7 +67,13 @@ class Milestone(logging.LogRecord):
     def __init__(self, event: str, fields: dict[str, Any]) -> None:
         created = time.time()
         self.__dict__ |= _ORIGIN
-        self.__dict__ |= {"msg": event, "created": created, "msecs": created % 1 * 1000, "process": os.getpid(), FIELDS: fields}
+        self.__dict__ |= {
+            "msg": event,
+            "created": created,
+            "msecs": created % 1 * 1000,
+            "process": os.getpid(),
+            FIELDS: fields,
+        }
 
 
 def _moment(seconds: float) -> str:

@@ -54,7 +54,8 @@ class VerifiedTokens:
         if header is None or not _may_remember(manager):
             verified: Verified | None = verify_jwt_in_request(locations=locations)
             return verified
-        known = _own(self._remembered(header, settings))
+        kind, claims = self._remembered(header, settings)
+        known = _copied(kind), _copied(claims)
         if manager._token_in_blocklist_callback(*known):
             raise RevokedTokenError(*known)
         if not manager._token_verification_callback(*known):
@@ -119,14 +120,12 @@ def own_key_loader(manager: Any) -> bool:
     return str(manager._decode_key_callback.__module__) != "flask_jwt_extended.default_callbacks"
 
 
-def _own(verified: Verified) -> Verified:
-    """A copy for one request: the app's callbacks may change what they are given."""
-    return _copied(verified[0]), _copied(verified[1])
-
-
 def _copied(members: dict[str, Any]) -> dict[str, Any]:
-    flat = all(type(value) in _PLAIN for value in members.values())  # nearly always, and a tenth of the cost
-    return dict(members) if flat else copy.deepcopy(members)
+    """A copy for one request: the app's callbacks may change what they are given."""
+    for value in members.values():
+        if type(value) not in _PLAIN:
+            return copy.deepcopy(members)
+    return dict(members)  # nearly always, and a tenth of the cost
 
 
 def _still_valid(claims: dict[str, Any], settings: Mapping[str, Any]) -> bool:
