@@ -77,6 +77,9 @@ class Settings:
         False,
         "whether streams write their socket themselves; wsgi.py switches it on, middleware around the app forbids it",
     )
+    metrics_token: str = _setting(
+        "", "the bearer token that /metrics asks for; without one everybody may read it", secret=True
+    )
     body_timeout: float = _setting(10.0, "how long a request body may take to arrive", low=0.1)
     drain_timeout: float = _setting(55.0, "how long running requests may go on while the server stops", low=0)
 

@@ -22,7 +22,7 @@ from .cli import commands
 from .clock import Clock
 from .config import ConfigError, Settings
 from .janitor import Janitor
-from .observability import logs
+from .observability import logs, metrics
 from .protocols import LLMProvider, RequestRegistry
 from .providers import demo
 from .registry.memory import MemoryRegistry
@@ -169,12 +169,19 @@ class Assistant:
             limits=Limits(app, settings),
             instance=uuid.uuid4().hex[:12],
             sender=app,
+            metrics=metrics.listen(app, registry, _named(llm)),
         )
 
 
 def installed() -> list[WebState]:
     """The installations of this process that are still alive."""
     return list(_installed)
+
+
+def _named(llm: LLMProvider) -> str:
+    """What metrics call a provider: the name of its class, as `openai` for OpenAIProvider."""
+    name = type(llm).__name__
+    return (name.removesuffix("Provider") or name).lower()
 
 
 def require_patched(app: Flask) -> None:

@@ -7,15 +7,21 @@ monkey.patch_all()  # the first thing in the master too: nothing imported later 
 import gc  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
+import shutil  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
+from importlib.util import find_spec  # noqa: E402
+from pathlib import Path  # noqa: E402
+from tempfile import mkdtemp  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 
 # Exit code for a configuration that cannot work (EX_CONFIG, sysexits.h).
 _EX_CONFIG = 78
+# Where prometheus_client looks for the files that workers share, and the process that chose the folder.
+_SHARED, _MADE_BY = "PROMETHEUS_MULTIPROC_DIR", "_ASSISTANT_METRICS_MADE_BY"
 # How long an exiting worker waits for receivers of the last `processing_finished`; seconds.
 _LAST_WORDS = 2.0
 # How often a worker looks whether it should drain for a reason that sends no signal (max_requests); seconds.
@@ -61,6 +67,43 @@ def on_starting(server: Any) -> None:
             server.cfg.workers,
         )
         sys.exit(_EX_CONFIG)
+    _share_metrics(server.cfg)
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """What a worker held is held no more, however it ended. Runs in the master, also after a kill -9."""
+    if os.environ.get(_SHARED):
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_: Any) -> None:
+    """Removes the folder of the metrics when it was made here."""
+    if _made_here():
+        shutil.rmtree(os.environ[_SHARED], ignore_errors=True)
+
+
+def _share_metrics(cfg: Any) -> None:
+    """Lets several workers count in files of one folder; what an earlier server counted in it is not ours."""
+    inherited = os.environ.get(_MADE_BY) not in (None, str(os.getpid()))  # from the server that this one replaces
+    if inherited:
+        del os.environ[_SHARED], os.environ[_MADE_BY]
+    if not os.environ.get(_SHARED):
+        if cfg.workers < 2 or find_spec("prometheus_client") is None:
+            return
+        os.environ[_SHARED] = mkdtemp(prefix="assistant-metrics-")
+        os.environ[_MADE_BY] = str(os.getpid())
+    folder = Path(os.environ[_SHARED])
+    folder.mkdir(parents=True, exist_ok=True)
+    if _made_here() and os.geteuid() == 0:  # the workers may run as somebody else
+        os.chown(folder, cfg.uid, cfg.gid)
+    for old in folder.glob("*.db"):
+        old.unlink()
+
+
+def _made_here() -> bool:
+    return os.environ.get(_MADE_BY) == str(os.getpid())
 
 
 def _tame_collector() -> None:

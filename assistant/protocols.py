@@ -44,7 +44,8 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A request at one moment; `bytes` is what its body and its log hold."""
+    """A request at one moment. `bytes` is what its body and its log hold, `views` how many viewers have come in all, and
+    `duration` the seconds from its creation to its end, or to now."""
 
     ctx: RequestContext
     status: Status
@@ -53,6 +54,8 @@ class Snapshot:
     events: int
     bytes: int
     pending_actions: list[dict[str, Any]] = field(default_factory=list)
+    views: int = 0
+    duration: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

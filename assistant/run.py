@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -13,7 +14,7 @@ from . import sse
 from .actions import ActionSpec
 from .catalog import Catalog
 from .config import Settings
-from .errors import ActionDenied, ActionExpired, ActionFailed, ProviderIncomplete
+from .errors import ActionDenied, ActionExpired, ActionFailed, AssistantError, ProviderIncomplete
 from .events import Event, action, ask, chunk
 from .models import ModeContext, RequestContext
 from .protocols import Citation, Finish, LLMProvider, Message, Reasoning, Text, ToolCall, Writer
@@ -33,8 +34,8 @@ class PlainWriter:
 
 
 class Run:
-    """One execution of a handler for one request. `finish_reason`, `model` and the tokens tell of the model's
-    answers."""
+    """One execution of a handler for one request. `finish_reason`, `model` and the tokens tell of the model's answers,
+    `upstream` how many of the calls to it ended in what: `ok`, `stopped`, or the code of an error."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Run:
         self.model = ""
         self.input_tokens = 0
         self.output_tokens = 0
+        self.upstream: Counter[str] = Counter()
         self._catalog = catalog
         self._context = context
 
@@ -128,10 +130,16 @@ class Run:
                     sources.append(delta)
                 else:
                     finish = delta
+            if finish is None:
+                raise ProviderIncomplete
+        except AssistantError as problem:
+            self.upstream[problem.code] += 1
+            raise
+        except BaseException as problem:  # a stop, the handler's own close, or a provider with a bug
+            self.upstream["error" if isinstance(problem, Exception) else "stopped"] += 1
+            raise
         finally:
             deltas.close()
-        if finish is None:
-            raise ProviderIncomplete
         self.note(finish)
         return "".join(texts), tuple(calls)
 
@@ -161,6 +169,7 @@ class Run:
     def note(self, finish: Finish) -> None:
         """Takes down how an answer of the model ended; for handlers that ask a model without `reply`."""
         used = finish.usage or {}
+        self.upstream["ok"] += 1
         self.finish_reason, self.model = str(finish.reason or ""), str(finish.model or "")
         self.input_tokens += int(used.get("input_tokens") or 0)
         self.output_tokens += int(used.get("output_tokens") or 0)

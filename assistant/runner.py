@@ -13,6 +13,7 @@ from .config import Settings
 from .errors import Internal
 from .models import RequestContext
 from .protocols import LLMProvider, RequestRegistry
+from .signals import emit, request_orphaned
 from .task import GRACE, LOST, Task, failure
 
 
@@ -69,9 +70,10 @@ class TaskRunner:
             task.abandon()
             return
         with suppress(*LOST):
-            self.registry.finish(
-                request_id, self.registry.snapshot(request_id).ctx.attempt, failure(Internal(), self.clock.now())
-            )
+            ctx, terminal = self.registry.snapshot(request_id).ctx, failure(Internal(), self.clock.now())
+            self.registry.finish(request_id, ctx.attempt, terminal)
+            with self.context():
+                emit(request_orphaned, self.sender, ctx=ctx, event=terminal)
 
     def runs(self, request_id: str) -> bool:
         """Whether somebody here will finish the request."""

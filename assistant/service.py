@@ -37,7 +37,7 @@ from .models import (
 from .protocols import Created, IdempotencyKey, RequestRegistry, Snapshot
 from .runner import TaskRunner
 from .sanitize import check_context, clean_prompt, invalid, refuse_unencodable
-from .signals import emit, request_accepted
+from .signals import drain_begun, emit, request_accepted
 from .viewer import Viewer, Viewers
 
 # How long a client should wait for the next process to come up, or for a place; seconds.
@@ -152,12 +152,15 @@ class AssistantService:
             raise TooManyViewers(retry_after=_RETRY_FULL)
         if self.viewers.full:
             raise ServerFull(retry_after=_RETRY_FULL)
-        return Viewer(self.registry, self.viewers, ctx, after, clock=self._clock, token_ends=token_ends)
+        viewer = Viewer(self.registry, self.viewers, ctx, after, clock=self._clock, token_ends=token_ends)
+        viewer.reset = batch.reset
+        return viewer
 
     def record(self, user_id: str, request_id: str) -> dict[str, Any]:
         """The user's request as it stands. Raises NotFound, Gone."""
         self.registry.get(request_id, user_id)
-        return {**_record(self.registry.snapshot(request_id)), "result": self.registry.result(request_id)}
+        result, snapshot = self.registry.result(request_id), self.registry.snapshot(request_id)
+        return {**_record(snapshot), "usage": _usage(snapshot, result), "result": result}
 
     def records(self, user_id: str, track_id: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
         """The user's requests, newest first, without their results; `state` is `active` or `ended`."""
@@ -216,6 +219,7 @@ class AssistantService:
         """From now on nothing new is accepted; what runs may end until the drain timeout. Safe to repeat."""
         if self._drain_ends is None:
             self._drain_ends = self._clock.monotonic() + self.settings.drain_timeout
+            emit(drain_begun, self._sender, running=len(self._runner))
         self.drain_step()
 
     def drain_step(self) -> None:
@@ -273,6 +277,19 @@ def _check_shape(model: Any, context: dict[str, Any]) -> None:
                 for one in findings[:MOST_FINDINGS]
             ]
         ) from None
+
+
+def _usage(snapshot: Snapshot, result: dict[str, Any] | None) -> dict[str, Any]:
+    """What a request has used so far. The tokens are told with a whole answer; None before and for a failure."""
+    tokens = (result or {}).get("usage") or {}
+    return {
+        "duration": snapshot.duration,
+        "events": snapshot.events,
+        "bytes": snapshot.bytes,
+        "viewers": snapshot.views,
+        "input_tokens": tokens.get("input_tokens"),
+        "output_tokens": tokens.get("output_tokens"),
+    }
 
 
 def _record(snapshot: Snapshot) -> dict[str, Any]:

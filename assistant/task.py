@@ -10,9 +10,10 @@ a greenlet that died without doing so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
@@ -35,7 +36,14 @@ from .errors import (
 from .events import Ask, Event, clean_text, clean_value, status
 from .models import ActionReply, ClaimReply, RequestContext, ResultReply, Status
 from .run import Run
-from .signals import emit, event_published, processing_finished, processing_started
+from .signals import (
+    answer_begun,
+    emit,
+    event_published,
+    processing_finished,
+    processing_lost,
+    processing_started,
+)
 from .transcript import Transcript
 from .turn import Turn
 
@@ -66,7 +74,11 @@ class Stop(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a request used. Durations in seconds; `first_chunk` is None when there was none."""
+    """What a request used. Durations in seconds; `first_chunk` is None when there was none.
+
+    `viewers` is how many came in all, `kinds` how many events of each name there were, `chunk_interval` the mean time
+    between two chunks, and `stopping` the time from a stop to the end of the handler and of its connection to a model.
+    """
 
     duration: float
     first_chunk: float | None
@@ -75,6 +87,10 @@ class Usage:
     bytes: int
     input_tokens: int
     output_tokens: int
+    viewers: int = 0
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    chunk_interval: float | None = None
+    stopping: float | None = None
 
 
 class Task:
@@ -88,7 +104,9 @@ class Task:
         self._transcript = Transcript()
         self._started = runner.clock.monotonic()
         self._first_chunk: float | None = None
-        self._published = 1  # `1-1` was appended by the registry
+        self._answered_at = 0  # when the first and the latest chunk were out; ms since 1970
+        self._latest_at = 0
+        self._kinds: Counter[str] = Counter(status=1)  # without chunks; `1-1` was appended by the registry
         self._reason: str | None = None
         self._thrown = False
         self._interruptible = False
@@ -98,6 +116,7 @@ class Task:
         self._generator: Generator[Event, Any, None] | None = None
         self._verdict: Event | None = None
         self._stopped_at: float | None = None
+        self._closed_at: float | None = None
         self._loop = gevent.get_hub().loop
         self._greenlet = gevent.Greenlet(self._work)
 
@@ -213,6 +232,8 @@ class Task:
             raise
         except BaseException:
             log.exception("a handler's clean-up failed", extra={"request_id": self._ctx.request_id})
+        finally:
+            self._closed_at = self._runner.clock.monotonic()
 
     def _answered(self, generator: Generator[Event, Any, None], question: Ask) -> Callable[[], Event]:
         try:
@@ -312,10 +333,12 @@ class Task:
         data = self._transcript.place(event)
         data["ts"] = self._runner.clock.now()
         self._registry.append(self._ctx.request_id, self._ctx.attempt, Event(event.name, data))
-        self._published += 1
+        self._latest_at = data["ts"]
         self._transcript.keep(data)
         if self._first_chunk is None:
+            self._answered_at = self._latest_at
             self._first_chunk = self._elapsed()
+            emit(answer_begun, self._runner.sender, ctx=self._ctx, seconds=self._first_chunk)
 
     def _publish_action(self, data: dict[str, Any]) -> None:
         self._log("action", data)
@@ -324,7 +347,7 @@ class Task:
     def _log(self, name: str, data: dict[str, Any]) -> None:
         event = Event(name, {**data, "ts": self._runner.clock.now()})
         event_id = self._registry.append(self._ctx.request_id, self._ctx.attempt, event)
-        self._published += 1
+        self._kinds[name] += 1
         emit(event_published, self._runner.sender, ctx=self._ctx, event=event, event_id=str(event_id))
 
     # --- the end ---
@@ -334,11 +357,12 @@ class Task:
             return
         try:
             written = self._finish(terminal)
-        except LOST:
+        except LOST as lost:
+            emit(processing_lost, self._runner.sender, ctx=self._ctx, fenced=isinstance(lost, Fenced))
             return
         finally:
             self._ended = True
-        self._published += 1
+        self._kinds[written.name] += 1
         emit(
             processing_finished,
             self._runner.sender,
@@ -383,18 +407,31 @@ class Task:
 
     def _usage(self) -> Usage:
         try:
-            held = self._registry.snapshot(self._ctx.request_id).bytes
+            kept = self._registry.snapshot(self._ctx.request_id)
         except NotFound:
-            held = 0
+            kept = None
+        chunks = self._transcript.chunks
+        kinds = self._kinds + Counter(response_chunk=chunks)
         return Usage(
             duration=self._elapsed(),
             first_chunk=self._first_chunk,
-            events=self._published,
-            chunks=self._transcript.chunks,
-            bytes=held,
+            events=kinds.total(),
+            chunks=chunks,
+            bytes=kept.bytes if kept else 0,
             input_tokens=self._run.input_tokens,
             output_tokens=self._run.output_tokens,
+            viewers=kept.views if kept else 0,
+            kinds=kinds,
+            # by the wall clock, which each chunk's `ts` has asked already: it may be set back
+            chunk_interval=max(0, self._latest_at - self._answered_at) / 1000 / (chunks - 1) if chunks > 1 else None,
+            stopping=self._stopping(),
         )
+
+    def _stopping(self) -> float | None:
+        if self._reason is None or self._stopped_at is None:
+            return None
+        closed = self._closed_at if self._closed_at is not None else self._runner.clock.monotonic()
+        return round(max(0.0, closed - self._stopped_at), 6)
 
     def _stopped(self, reason: str) -> Event:
         """A user's cancel, and only that, is a `complete`; every other reason is the code of an error."""

@@ -45,6 +45,7 @@ class Viewer:
         self.cursor = after
         self.token_ends = token_ends
         self.end_reason = "client_gone"  # unless something better is known
+        self.reset = False  # whether the cursor names no event of the log, so that all of it follows
         self.bytes = 0
         self.opened = self.last_write = clock.monotonic()
         self.writing_since: float | None = None

@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: errors, routes, settings, and instance/config.example.py.
+"""Writes the pages that follow from the code: errors, metrics, routes, settings, and instance/config.example.py.
 
 python docs/generate.py          writes what is stale
 python docs/generate.py --check  says what is stale, and exits 1
@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from assistant.config import PREFIX, Settings  # noqa: E402
 from assistant.errors import CODES  # noqa: E402
+from assistant.observability.metrics import FAMILIES  # noqa: E402
 
 NOTE = "<!-- Written by docs/generate.py from the code; change it there. -->"
 
@@ -76,7 +77,7 @@ def routes() -> str:
         "they apply `retry_after`, `scope`, `mode`, `limit`, `errors` (a list of `{loc, msg, type}`; input is never echoed).",
         "[Errors](errors.md) lists the codes.",
         "",
-        "Health is at the root in the stand-alone server, and under the prefix as an extension.",
+        "Health and [metrics](metrics.md) are at the root in the stand-alone server, and under the prefix as an extension.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -98,6 +99,39 @@ def settings() -> str:
     for name, default, doc in known():
         shown = f"`{plain}`" if (plain := _plain(default)) else "none"
         lines.append(f"| `{name}` | {shown} | {doc} |")
+    return "\n".join(lines) + "\n"
+
+
+def metrics() -> str:
+    """docs/reference/metrics.md"""
+    lines = [
+        "# Metrics",
+        "",
+        NOTE,
+        "",
+        "`GET /metrics` answers in Prometheus' text format: at the root in the stand-alone server, under the prefix as an",
+        "extension. It needs the package `prometheus-client` (`pip install 'assistant-server[metrics]'`); without it the route",
+        "is a 404 that says so. `ASSISTANT_METRICS_TOKEN` is the bearer token that it then asks for.",
+        "",
+        "One worker counts in memory. Several count in files of the folder `PROMETHEUS_MULTIPROC_DIR`, which",
+        "`assistant.gunicorn` makes and removes where you set none, and every scrape says the sum of all workers, whichever of",
+        "them answers. What a worker has counted stays when it ends; what it held (gauges) does not.",
+        "",
+        "No label holds what a client chose, so the number of series has a bound: 200, and one for each error code that has",
+        "been seen (in `errors`, `rejected`, `upstream_requests`). Each mode of your own adds about 30.",
+        "",
+        "| metric | kind | labels | what |",
+        "|---|---|---|---|",
+    ]
+    for name, family in FAMILIES.items():
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `assistant_{name}` | {family.kind.lower()} | {labels} | {family.help} |")
+    lines += [
+        "",
+        "`outcome` of a request is `completed`, `cancelled` or `failed`; that of a call to the model `ok`, `stopped`, `error` or",
+        "an error code. `chunk_interval` is observed once a request, with the mean of its chunks. The metrics of the store,",
+        "takeovers and fenced writes have values where several workers share a registry.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -148,6 +182,7 @@ def _literal(value: Any) -> str:
 
 PAGES = {
     "docs/reference/errors.md": errors,
+    "docs/reference/metrics.md": metrics,
     "docs/reference/routes.md": routes,
     "docs/reference/settings.md": settings,
     "instance/config.example.py": config,

@@ -98,6 +98,9 @@ docs/generate.py writes this file from assistant/config.py.
 # Whether streams write their socket themselves; wsgi.py switches it on, middleware around the app forbids it.
 # ASSISTANT_SOCKET_DRIVER = False
 
+# The bearer token that /metrics asks for; without one everybody may read it.
+# ASSISTANT_METRICS_TOKEN = ""
+
 # How long a request body may take to arrive.
 # ASSISTANT_BODY_TIMEOUT = 10.0
 

@@ -16,11 +16,16 @@ from blinker import NamedSignal
 
 from ..events import clean_value
 from ..signals import (
+    answer_begun,
+    drain_begun,
     event_published,
+    loop_blocked,
     processing_finished,
     processing_started,
     request_accepted,
+    request_orphaned,
     request_rejected,
+    request_taken_over,
     requests_removed,
     stream_closed,
     stream_opened,
@@ -118,11 +123,16 @@ def listen(app: Any) -> None:
         request_accepted: lines.accepted,
         request_rejected: lines.rejected,
         processing_started: lines.started,
+        answer_begun: lines.begun,
         event_published: lines.published,
         processing_finished: lines.finished,
+        request_orphaned: lines.orphaned,
+        request_taken_over: lines.taken_over,
         stream_opened: lines.opened,
         stream_closed: lines.closed,
         requests_removed: lines.removed,
+        drain_begun: lines.draining,
+        loop_blocked: lines.blocked,
     }
     for signal, receiver in receivers.items():
         signal.connect(receiver, sender=app)
@@ -146,6 +156,9 @@ class Lines:
     def started(self, _: Any, *, ctx: Any) -> None:
         self._line("request.started", ctx)
 
+    def begun(self, _: Any, *, ctx: Any, seconds: float) -> None:
+        self._line("request.first_chunk", ctx, ttfc=seconds)
+
     def published(self, _: Any, *, ctx: Any, event: Any, event_id: str) -> None:
         data = event.data
         if event.name == "stage":
@@ -158,25 +171,40 @@ class Lines:
         self._line(
             "request.failed" if failed else "request.completed",
             ctx,
-            outcome=result["code"] if failed else result["outcome"],
+            outcome="failed" if failed else result["outcome"],
+            code=result["code"] if failed else None,
             model=run.model or None,
             ttfc=usage.first_chunk,
             duration=usage.duration,
             events=usage.events,
             chunks=usage.chunks,
             bytes=usage.bytes,
+            viewers=usage.viewers,
+            stopping=usage.stopping,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
         )
 
-    def opened(self, _: Any, *, ctx: Any, cursor: str) -> None:
-        self._line("stream.opened" if cursor == "0-0" else "stream.resumed", ctx, cursor=cursor)
+    def orphaned(self, _: Any, *, ctx: Any, event: Any) -> None:
+        self._line("request.failed", ctx, outcome="failed", code=event.data["code"], orphaned=True)
+
+    def taken_over(self, _: Any, *, ctx: Any, result: str) -> None:
+        self._line("request.taken_over", ctx, result=result)
+
+    def opened(self, _: Any, *, ctx: Any, cursor: str, reset: bool) -> None:
+        self._line("stream.opened" if cursor == "0-0" else "stream.resumed", ctx, cursor=cursor, reset=reset or None)
 
     def closed(self, _: Any, *, ctx: Any, reason: str, cursor: str, **facts: Any) -> None:
         self._line("stream.closed", ctx, end_reason=reason, cursor=cursor, **facts)
 
     def removed(self, _: Any, *, removed: Any, reasons: Any) -> None:
         write("cleanup", removed=len(removed), **reasons)
+
+    def draining(self, _: Any, *, running: int) -> None:
+        write("drain", running=running)
+
+    def blocked(self, _: Any, *, seconds: float, stack: Any) -> None:
+        write("loop.blocked", logging.WARNING, duration=seconds, stack=stack)
 
     def _line(self, event: str, ctx: Any, **fields: Any) -> None:
         write(
@@ -193,7 +221,9 @@ class Lines:
         return hashlib.blake2b(user_id.encode(errors="surrogatepass"), key=self._key, digest_size=6).hexdigest()
 
 
-def write(event: str, **fields: Any) -> None:
+def write(event: str, level: int = logging.INFO, **fields: Any) -> None:
     """One line with the fields that have a value."""
-    if log.isEnabledFor(logging.INFO):
-        log.handle(Milestone(event, {name: value for name, value in fields.items() if value is not None}))
+    if log.isEnabledFor(level):
+        record = Milestone(event, {name: value for name, value in fields.items() if value is not None})
+        record.levelno, record.levelname = level, logging.getLevelName(level)
+        log.handle(record)

@@ -46,7 +46,7 @@ class _Entry:
     last_event: float = 0.0
     answering_since: float | None = None  # None once the first part of the answer is out
     viewers: int = 0
-    watched: bool = False
+    views: int = 0  # viewers that have come, in all
     left: float = 0.0  # when the last viewer went, or the creation
     ended: float = 0.0
 
@@ -101,7 +101,7 @@ class MemoryRegistry:
     def snapshot(self, request_id: str) -> Snapshot:
         entry = self._entry(request_id)
         with self._lock:
-            return _snapshot(entry)
+            return _snapshot(entry, self._clock.monotonic())
 
     def result(self, request_id: str) -> dict[str, Any] | None:
         queue = self._entry(request_id).queue
@@ -113,7 +113,8 @@ class MemoryRegistry:
 
     def requests_of(self, user_id: str) -> list[Snapshot]:
         with self._lock:
-            return [_snapshot(entry) for entry in reversed(self._users.get(user_id, {}).values())]
+            now = self._clock.monotonic()
+            return [_snapshot(entry, now) for entry in reversed(self._users.get(user_id, {}).values())]
 
     def active(self, user_id: str | None = None) -> int:
         with self._lock:
@@ -160,7 +161,7 @@ class MemoryRegistry:
             if entry.viewers >= self._settings.max_viewers:
                 raise TooManyViewers(retry_after=_RETRY_ACTIVE)
             entry.viewers += 1
-            entry.watched = True
+            entry.views += 1
             entry.queue.add_waker(wake)
         try:
             yield
@@ -344,7 +345,7 @@ class MemoryRegistry:
             if now - entry.last_event >= limits.request_ttl:
                 return "expired"
         if not entry.viewers:
-            patience = limits.abandon_timeout if entry.watched else limits.unwatched_timeout
+            patience = limits.abandon_timeout if entry.views else limits.unwatched_timeout
             if now - entry.left >= patience:
                 return "abandoned"
         return None
@@ -374,7 +375,7 @@ def _end_of(terminal: Event) -> Status:
     return Status.CANCELLED if terminal.data["outcome"] == "cancelled" else Status.COMPLETED
 
 
-def _snapshot(entry: _Entry) -> Snapshot:
+def _snapshot(entry: _Entry, now: float) -> Snapshot:
     queue = entry.queue
     state = Status.CANCELLING if entry.stop_reason == "cancelled" and not queue.closed else entry.status
     return Snapshot(
@@ -389,4 +390,6 @@ def _snapshot(entry: _Entry) -> Snapshot:
             for state in entry.actions.values()
             if state.pending
         ],
+        views=entry.views,
+        duration=round((entry.ended if queue.closed else now) - entry.created, 6),
     )

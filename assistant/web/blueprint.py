@@ -33,6 +33,7 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
 OPS_ROUTES: tuple[tuple[str, str, View], ...] = (
     ("/healthz", "GET", ops.healthz),
     ("/readyz", "GET", ops.readyz),
+    ("/metrics", "GET", ops.metrics),
 )
 
 

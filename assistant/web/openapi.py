@@ -97,6 +97,16 @@ def _ops_paths() -> dict[str, Any]:
                 "readyz", "Whether new requests may come here", ok={"200": "Ready"}, problems=(503,), secured=False
             )
         },
+        "/metrics": {
+            "get": _operation(
+                "metrics",
+                "Counters for Prometheus; with a bearer token where one is set",
+                ok={"200": "Metrics"},
+                media="text/plain",
+                problems=(401, 404),
+                secured=False,
+            )
+        },
     }
 
 
@@ -219,7 +229,18 @@ def _bodies() -> dict[str, Any]:
                 "expires_at": _MOMENT,
             }
         ),
-        "Record": _object({**_COMMON, "result": result}, description="`result` is the end's data, null before it."),
+        "Record": _object(
+            {**_COMMON, "usage": _ref("Usage"), "result": result},
+            description="`result` is the end's data, null before it.",
+        ),
+        "Usage": _object(
+            {
+                "duration": {"type": "number", "minimum": 0, "description": "Seconds, so far or in all."},
+                **{key: {"type": "integer", "minimum": 0} for key in ("events", "bytes", "viewers")},
+                **{key: {"type": ["integer", "null"]} for key in ("input_tokens", "output_tokens")},
+            },
+            description="What the request has used; `viewers` have come in all. Tokens are told with a whole answer.",
+        ),
         "Records": _object({"requests": _list_of(_ref("ListedRecord"))}),
         "ListedRecord": _object(_COMMON, description="A record without its result."),
         "Session": _object(
@@ -235,6 +256,7 @@ def _bodies() -> dict[str, Any]:
         ),
         "Alive": _object({"status": {"type": "string", "const": "alive"}}),
         "Ready": _object({"status": {"type": "string", "const": "ready"}}),
+        "Metrics": {"type": "string", "description": "Prometheus text format."},
         "Document": {"type": "object", "description": "An OpenAPI 3.1 document."},
         "ErrorCode": {
             "type": "string",

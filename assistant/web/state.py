@@ -9,6 +9,7 @@ from flask import Flask, current_app
 from ..catalog import Catalog
 from ..config import Settings
 from ..janitor import Janitor
+from ..observability.metrics import Metrics
 from ..service import AssistantService
 from .auth import Authenticator
 from .limits import Limits
@@ -18,7 +19,7 @@ EXTENSION = "assistant"
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class WebState:
-    """`instance` is random per process: a load-balancer mistake shows at once."""
+    """`instance` is random per process: a load-balancer mistake shows at once. `metrics` is None where nothing counts."""
 
     service: AssistantService
     catalog: Catalog
@@ -28,6 +29,7 @@ class WebState:
     limits: Limits
     instance: str
     sender: Flask
+    metrics: Metrics | None = None
 
 
 def state() -> WebState:

@@ -10,18 +10,18 @@ from contextlib import closing
 from typing import Any
 
 import gevent
-from flask import Response, request
+from flask import Response, g, request
 from gevent.hub import Waiter
 
 from .. import sse
 from ..config import Settings
-from ..errors import InvalidRequest
+from ..errors import AssistantError, InvalidRequest
 from ..models import START, Cursor, is_request_id, parse_cursor
 from ..sanitize import invalid
-from ..signals import emit, stream_closed, stream_opened
+from ..signals import emit, stream_closed, stream_opened, stream_refused
 from ..viewer import Viewer
 from .connection import Connection
-from .state import state
+from .state import WebState, state
 from .writer import SocketWriter
 
 Blocks = Generator[bytes | None, None, None]
@@ -30,9 +30,12 @@ Blocks = Generator[bytes | None, None, None]
 def stream_events(request_id: str) -> Response:
     """The view: refusals before the first byte, then a body that ends with the request's terminal event."""
     web = state()
-    caller = web.auth.caller()
-    check_id(request_id)
-    viewer = web.service.stream(caller.user_id, request_id, cursor_of(), caller.token_ends)
+    try:
+        viewer = _viewer(web, request_id)
+    except AssistantError as problem:
+        given = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
+        emit(stream_refused, web.sender, user_id=g.get("assistant_user"), cursor=given, code=problem.code)
+        raise
     if viewer is None:
         return Response(status=204)
     body = () if request.method == "HEAD" else drive(viewer, request.environ, web.settings, sender=web.sender)
@@ -46,6 +49,12 @@ def stream_events(request_id: str) -> Response:
         }
     )
     return response
+
+
+def _viewer(web: WebState, request_id: str) -> Viewer | None:
+    caller = web.auth.caller()
+    check_id(request_id)
+    return web.service.stream(caller.user_id, request_id, cursor_of(), caller.token_ends)
 
 
 def check_id(request_id: str) -> None:
@@ -73,7 +82,7 @@ def drive(viewer: Viewer, environ: Mapping[str, Any], settings: Settings, sender
     """
     connection = Connection(environ.get("gunicorn.socket"), settings.stall_timeout)
     viewer.cut = connection.cut
-    emit(stream_opened, sender, ctx=viewer.ctx, cursor=str(viewer.cursor))
+    emit(stream_opened, sender, ctx=viewer.ctx, cursor=str(viewer.cursor), reset=viewer.reset)
     try:
         with closing(viewer.blocks()) as blocks:
             if settings.socket_driver and SocketWriter.fits(connection, environ):

@@ -121,7 +121,7 @@ def test_the_milestones_of_a_request_are_lines_without_a_word_of_it(heard: Heard
         result |= {"text": _CANARY, "parts": [chunk(_CANARY).data]}
         lines.finished(None, ctx=_CTX, run=run, result=result, event=SimpleNamespace(name=name), usage=usage)
     for cursor in ("0-0", "1-3"):
-        lines.opened(None, ctx=_CTX, cursor=cursor)
+        lines.opened(None, ctx=_CTX, cursor=cursor, reset=False)
     lines.closed(None, ctx=_CTX, reason="ended", cursor="1-9", bytes=5, duration=0.1)
     lines.rejected(None, user_id=_CTX.user_id, mode=None, code="rate_limited")
     removed = [Removed("a", "expired"), Removed("b", "evicted")]
@@ -134,7 +134,7 @@ def test_the_milestones_of_a_request_are_lines_without_a_word_of_it(heard: Heard
     assert _CANARY not in "".join(heard.lines)
     by_event = {line["event"]: line for line in heard.objects}
     assert by_event["request.created"]["prompt_chars"] == len(_CANARY)
-    assert by_event["request.failed"]["outcome"] == "expired"
+    assert by_event["request.failed"]["code"] == "expired"
     assert by_event["request.completed"]["output_tokens"] == 22
     assert "mode" not in by_event["request.rejected"]
     assert by_event["cleanup"]["removed"] == 2

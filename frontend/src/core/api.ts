@@ -148,6 +148,8 @@ export interface Schemas {
     track_id: string | null;
     viewers: number;
   };
+  /** Prometheus text format. */
+  Metrics: string;
   /** The parts of `context` that the built-in modes understand; other keys are yours. */
   ModeContext: {
     /** Names of the actions that the page can run. */
@@ -211,6 +213,7 @@ export interface Schemas {
     result: Schemas['CompleteData'] | Schemas['ErrorData'] | null;
     status: 'accepted' | 'running' | 'waiting_action' | 'recovering' | 'cancelling' | 'completed' | 'cancelled' | 'failed';
     track_id: string | null;
+    usage: Schemas['Usage'];
     viewers: number;
   };
   Records: {
@@ -280,5 +283,15 @@ export interface Schemas {
   Turn: {
     content: string;
     role: 'user' | 'assistant';
+  };
+  /** What the request has used; `viewers` have come in all. Tokens are told with a whole answer. */
+  Usage: {
+    bytes: number;
+    /** Seconds, so far or in all. */
+    duration: number;
+    events: number;
+    input_tokens: number | null;
+    output_tokens: number | null;
+    viewers: number;
   };
 }
