@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -178,3 +179,11 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "dict[str, str]": _mapping,
     "tuple[str, ...]": _list,
 }
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host itself is meant."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -12,7 +12,7 @@ import orjson
 from ..actions import ActionSpec
 from ..config import Settings
 from ..errors import ContentRefused, Misconfigured, ProviderIncomplete, ProviderProtocol
-from ..protocols import Delta, Finish, Message, Reasoning, Text, ToolCall
+from ..protocols import Citation, Delta, Finish, Message, Reasoning, Text, ToolCall
 from .failures import told
 from .upstream import Access, ModelServer, Patience, access, deltas, parsed
 
@@ -108,6 +108,7 @@ class _Answer:
         self._usage: dict[str, int] | None = None
         self._calls: list[_Call] = []
         self._places: dict[int, _Call] = {}
+        self._cited: set[Citation] = set()
 
     def take(self, chunk: Any) -> Iterator[Delta]:
         _refuse_error(chunk)
@@ -132,6 +133,21 @@ class _Answer:
                 yield kind(text)
         for piece in delta.tool_calls or ():
             self._add(piece)
+        yield from self._sources(getattr(delta, "annotations", None))
+
+    def _sources(self, annotations: Any) -> Iterator[Citation]:
+        """The pages that an answer names, each once: a server tells of one again wherever the text leans on it."""
+        for annotation in annotations if isinstance(annotations, list) else ():
+            cited = annotation.get("url_citation") if isinstance(annotation, dict) else None
+            if not isinstance(cited, dict):
+                continue
+            title, text, url = (str(cited.get(name) or "") for name in ("title", "content", "url"))
+            if not (title or text or url):
+                continue
+            source = Citation(title or url or "Source", text, url)
+            if source not in self._cited:
+                self._cited.add(source)
+                yield source
 
     def _add(self, piece: Any) -> None:
         """Some servers give no index, or the same one to calls that only their ids tell apart."""

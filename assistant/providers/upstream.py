@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import random
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from ..config import ConfigError, Settings
+from ..config import ConfigError, Settings, is_loopback
 from ..errors import (
     AssistantError,
     ProviderIncomplete,
@@ -166,14 +165,6 @@ def access(settings: Settings, sdk: str, keys: tuple[str, ...], base_url: str) -
     if not found.key.isascii() or not found.key.isprintable() or " " in found.key:
         raise ConfigError("ASSISTANT_API_KEY holds characters that no key has; was it pasted with a line break?")
     return Access(found.key or NO_KEY, found.base_url)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this host itself is meant."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def hush(sdk: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gevent
 import pytest
 from gevent.event import Event
@@ -254,6 +256,24 @@ def test_sources_are_citations(upstream: Upstream) -> None:
         deltas = ask(provider, "m")
 
     assert deltas[1:3] == [Citation("A", "a", "https://a.example"), Citation("B", "b", "")]
+
+
+def test_pages_that_an_answer_names_are_citations_each_once(upstream: Upstream) -> None:
+    language = Chat("m")
+    named = {"url": "https://a.example", "title": "A", "start_index": 0, "end_index": 3}
+    quoted = {"url": "https://b.example", "title": "", "content": "b"}
+    odd: list[Any] = [None, "x", {"type": "file"}, {"url_citation": "x"}, {"url_citation": {"title": None}}]
+    told = [*({"type": "url_citation", "url_citation": one} for one in (named, quoted, named)), *odd]
+    cited = [language.chunk({"annotations": annotations}) for annotations in (told, "none", None)]
+    upstream.then(Reply([language.begin(), language.text("Yes"), *cited, language.finish(), language.done()]))
+
+    with talking("openai", upstream.url) as provider:
+        deltas = ask(provider, "m")
+
+    assert deltas[1:-1] == [
+        Citation("A", "", "https://a.example"),
+        Citation("https://b.example", "b", "https://b.example"),
+    ]
 
 
 def test_a_mode_without_a_model_is_a_matter_of_set_up(provider: Provider, upstream: Upstream) -> None:

@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 import traceback
+from typing import Any
 
 import gevent
 import pytest
@@ -142,7 +143,11 @@ def test_a_server_that_is_not_there_is_unavailable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic"])
-def test_a_name_that_is_unknown_is_unavailable(name: str) -> None:
+def test_a_name_that_is_unknown_is_unavailable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(gevent.get_hub().resolver, "getaddrinfo", unknown)  # no test asks a name server
     with talking(name, "http://no-such-host.invalid") as provider:
         assert heard(provider, "ok") == ("", "provider_unavailable")
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from assistant import providers
-from assistant.config import ConfigError, Settings
+from assistant.config import ConfigError, Settings, is_loopback
 from assistant.errors import AssistantError, ProviderIncomplete
 from assistant.providers.anthropic import AnthropicProvider
 from assistant.providers.failures import failure, retry_after, told
 from assistant.providers.openai import OpenAIProvider
-from assistant.providers.upstream import Access, PerProcess, is_loopback
+from assistant.providers.upstream import Access, PerProcess
 
 NAMES = ("openai", "anthropic")
 VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
