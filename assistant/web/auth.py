@@ -8,38 +8,33 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-import orjson
-from flask import Flask, Response, current_app, g, request
-from flask_jwt_extended import create_access_token, get_jwt_request_location
+from flask import Flask, current_app, g, request
+from flask_jwt_extended import get_jwt_request_location
 from flask_jwt_extended.exceptions import JWTExtendedException
-from itsdangerous import BadSignature, TimestampSigner
-from jwt.exceptions import PyJWTError
+from jwt.exceptions import PyJWKClientConnectionError, PyJWKError, PyJWKSetError, PyJWTError
 from werkzeug.exceptions import HTTPException
 
 from ..config import Settings
 from ..errors import AssistantError, Forbidden, NotFound, StoreUnavailable, Unauthorized
+from .claims import names_nothing_known
 from .tokens import VerifiedTokens
 
 log = logging.getLogger("assistant.auth")
 
 Identify = Callable[[], str | None]
 
-GUEST_COOKIE = "assistant_guest"
-# Life of a guest's token and of the cookie that makes a visitor the same guest again; seconds (protocol, The rest).
-GUEST_TOKEN = 15 * 60
-GUEST_COOKIE_AGE = 24 * 3600
-
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TYPES = frozenset({"JWT", "AT+JWT"})  # RFC 8725, section 3.11: a token made for something else is refused
 _USER_CHARS = 255
 # Longest token that is looked at: several times that of a full set of claims; characters.
 _TOKEN_CHARS = 16 * 1024
+# What PyJWKClient, where a loader asks a key server with it, raises about that server and not about the token.
+_KEYS_AWAY = (PyJWKClientConnectionError, PyJWKError, PyJWKSetError)
 # Latest end of a token that is a moment at all: the last second of the year 9999; seconds since 1970.
 _LAST_MOMENT = 253_402_300_799
 
@@ -73,24 +68,6 @@ class Authenticator:
             raise NotFound("There is no guest access.")
         self._check_origin()
 
-    def guest_session(self) -> Response:
-        """A token for a visitor, the same guest as before when the cookie says so."""
-        guest = self._known_guest() or f"guest:{uuid.uuid4()}"
-        token = create_access_token(guest, expires_delta=timedelta(seconds=GUEST_TOKEN))
-        body = {"access_token": token, "token_type": "Bearer", "expires_in": GUEST_TOKEN, "user_id": guest}
-        response = Response(orjson.dumps(body), status=201, mimetype="application/json")
-        response.headers["Cache-Control"] = "no-store"
-        response.set_cookie(
-            GUEST_COOKIE,
-            self._signer().sign(guest).decode(),
-            max_age=GUEST_COOKIE_AGE,
-            httponly=True,
-            samesite="Lax",
-            secure=request.is_secure,
-            path=request.script_root + self._settings.url_prefix or "/",
-        )
-        return response
-
     def _own_login(self, identify: Identify) -> Caller:
         try:
             user_id = identify()
@@ -109,10 +86,13 @@ class Authenticator:
         _refuse_unreadable(locations)
         try:
             verified = self._tokens.verify(locations)
-        # LookupError: the app keeps its keys in a dict, and the token names none of them
-        except (JWTExtendedException, PyJWTError, LookupError):
+        except _KEYS_AWAY as problem:
+            raise _uncheckable() from problem
+        except (JWTExtendedException, PyJWTError):
             raise Unauthorized from None
         except Exception as problem:  # the app's own key loader, block list or user lookup
+            if names_nothing_known(problem, locations):
+                raise Unauthorized from None
             raise _uncheckable() from problem
         if verified is None:
             raise Unauthorized
@@ -144,20 +124,6 @@ class Authenticator:
             return
         if origin is None or not (origin in self._settings.origins or _host_of(origin) == request.host):
             raise Forbidden("This page may not act for the user.")
-
-    def _known_guest(self) -> str | None:
-        try:
-            guest = self._signer().unsign(request.cookies.get(GUEST_COOKIE, ""), max_age=GUEST_COOKIE_AGE).decode()
-        except (BadSignature, UnicodeDecodeError):
-            return None
-        return guest if guest.startswith("guest:") else None
-
-    def _signer(self) -> TimestampSigner:
-        config = current_app.config  # what signs the guests' tokens signs their cookie, so that every worker knows it
-        return TimestampSigner(
-            config.get("JWT_SECRET_KEY") or config.get("JWT_PRIVATE_KEY") or current_app.secret_key or b"",
-            salt=GUEST_COOKIE,
-        )
 
 
 def _refuse_unreadable(locations: list[str]) -> None:

@@ -14,6 +14,7 @@ from ..protocols import Created
 from ..sanitize import invalid
 from ..service import Submission
 from ..signals import emit, request_rejected
+from . import guests
 from .body import parse_json, read_body, validated
 from .state import WebState, state
 from .stream import check_id
@@ -122,7 +123,7 @@ def session() -> Response:
     web = state()
     web.auth.admit_guest()
     web.limits.check_session()
-    return web.auth.guest_session()
+    return guests.session(web.settings.url_prefix)
 
 
 def json_response(data: Any, status: int = 200) -> Response:

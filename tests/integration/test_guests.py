@@ -10,6 +10,7 @@ import jwt
 import pytest
 from werkzeug.test import TestResponse
 
+from assistant.config import ConfigError
 from assistant.testing import SECRET
 from tests.integration.conftest import Start
 from tests.integration.forge import Forge, private_pem, rs256
@@ -41,6 +42,11 @@ def test_there_are_no_guests_beside_a_login_of_the_teams_own(start: Start) -> No
     problem(visit(start(identify=lambda: None, ASSISTANT_GUESTS=True)), 404, "not_found")
 
 
+def test_a_debugger_is_not_shown_to_guests_behind_a_proxy(start: Start) -> None:
+    with pytest.raises(ConfigError, match="FLASK_DEBUG and ASSISTANT_GUESTS"):
+        start(DEBUG=True, ASSISTANT_GUESTS=True, ASSISTANT_PROXIES=1)
+
+
 def test_a_guest_gets_a_token_that_works_and_lives_15_minutes(server: Server) -> None:
     response = visit(server)
 
@@ -53,6 +59,34 @@ def test_a_guest_gets_a_token_that_works_and_lives_15_minutes(server: Server) ->
     assert claims["exp"] - time.time() == pytest.approx(900, abs=5)
     bearer = {"Authorization": f"Bearer {body['access_token']}"}
     assert server.post(user=None, headers=bearer).status_code == 201
+
+
+def test_what_an_app_says_of_its_own_users_is_not_asked_about_a_guest(server: Server) -> None:
+    manager = server.app.extensions["flask-jwt-extended"]
+    manager.user_identity_loader(lambda user: user.id)
+    manager.additional_claims_loader(lambda user: {"role": user.role})
+
+    response = visit(server)
+
+    assert response.status_code == 201
+    assert jwt.decode(response.json["access_token"], SECRET, algorithms=["HS256"])["sub"] == response.json["user_id"]
+    bearer = {"Authorization": f"Bearer {response.json['access_token']}"}
+    assert server.post(user=None, headers=bearer).status_code == 201
+
+
+def test_a_key_loader_that_fails_for_a_guest_is_a_matter_of_set_up(server: Server) -> None:
+    server.app.extensions["flask-jwt-extended"].encode_key_loader(lambda user: user.tenant.key)
+
+    problem(visit(server), 503, "misconfigured")
+
+
+def test_a_guests_token_carries_the_name_of_the_apps_key(server: Server) -> None:
+    manager = server.app.extensions["flask-jwt-extended"]
+    manager.additional_headers_loader(lambda _: {"kid": "2026-11"})
+
+    response = visit(server)
+
+    assert jwt.get_unverified_header(response.json["access_token"])["kid"] == "2026-11"
 
 
 def test_a_reload_is_the_same_guest_with_a_fresh_token(server: Server) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 
 import gevent
 import pytest
+from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWKSetError
 from werkzeug.test import TestResponse
 
 from tests.integration.conftest import Written
 from tests.integration.forge import AUDIENCE, CSRF, FORGED, ISSUER, KID, LEEWAY, REVOKED, Forge, hs256, rs256
 from tests.integration.routes import Route, secured
 from tests.integration.server import Server, problem
+
+Refusal = tuple[int, dict[str, str], bytes]
 
 POST = Route("POST", "/assistant/request", {"prompt": "Hello", "mode": "chat"}, True, ())
 
@@ -39,6 +42,7 @@ class Bank:
         self.manager: Any = self.server.app.extensions["flask-jwt-extended"]
         self.manager.decode_key_loader(lambda header, claims: self.keys[header["kid"]])
         self.manager.token_in_blocklist_loader(lambda header, claims: claims["jti"] == REVOKED)
+        self._refusals: dict[tuple[str, str], Refusal] = {}
         self.request_id = "none yet"
         self.request_id = self.by_header(POST, forge.token()).json["request_id"]
         self.server.finished()
@@ -53,6 +57,13 @@ class Bank:
 
     def call(self, route: Route, headers: Any) -> TestResponse:
         return self.server.call(route.method, route.at(self.request_id), user=None, headers=headers, json=route.body)
+
+    def refusal(self, route: Route) -> Refusal:
+        """How the route answers to nobody."""
+        name = (route.method, route.path)
+        if name not in self._refusals:
+            self._refusals[name] = refusal(self.call(route, {}))
+        return self._refusals[name]
 
 
 @pytest.fixture(scope="module", params=[hs256, rs256])
@@ -71,7 +82,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
-def refusal(response: TestResponse) -> tuple[int, dict[str, str], bytes]:
+def refusal(response: TestResponse) -> Refusal:
     return response.status_code, dict(response.headers), response.data
 
 
@@ -114,8 +125,8 @@ def test_a_bad_token_is_as_good_as_none_on_every_route(bank: Bank, name: str, pl
     ask = bank.by_header if place == "header" else bank.by_cookie
 
     for route in secured(bank.server):
-        assert refusal(ask(route, token)) == refusal(bank.call(route, {})), route
-        assert bank.call(route, {}).status_code == 401
+        assert refusal(ask(route, token)) == bank.refusal(route), route
+        assert bank.refusal(route)[0] == 401
 
 
 ODD_HEADERS: dict[str, Any] = {
@@ -138,7 +149,7 @@ def test_a_good_token_in_an_odd_header_is_refused_on_every_route(bank: Bank, nam
     headers = ODD_HEADERS[name](bank.forge.token())
 
     for route in secured(bank.server):
-        assert refusal(bank.call(route, headers)) == refusal(bank.call(route, {})), route
+        assert refusal(bank.call(route, headers)) == bank.refusal(route), route
 
 
 def test_a_token_in_the_address_or_in_the_body_is_not_looked_at(bank: Bank) -> None:
@@ -157,7 +168,7 @@ def test_a_cookie_without_its_proof_does_nothing(bank: Bank, proof: str | None) 
         headers["X-CSRF-TOKEN"] = proof
 
     for route in (route for route in secured(bank.server) if route.unsafe):
-        assert refusal(bank.call(route, headers)) == refusal(bank.call(route, {})), route
+        assert refusal(bank.call(route, headers)) == bank.refusal(route), route
 
 
 def test_the_header_goes_before_the_cookie(bank: Bank) -> None:
@@ -221,6 +232,54 @@ def test_a_loader_of_the_app_that_fails_is_a_503_that_may_be_tried_again(
         if route.method != "HEAD":
             assert problem(response, 503, "store_unavailable")["retryable"]
             assert "key server" not in response.text
+
+
+def _raises(problem: BaseException) -> Any:
+    def loader(*_: Any) -> Any:
+        raise problem
+
+    return loader
+
+
+FAULTS_OF_THE_LOADER: dict[str, BaseException] = {
+    "its own setting is missing": KeyError("KEYS_FOLDER"),
+    "its own list is short": IndexError("list index out of range"),
+    "its key server is away": PyJWKClientConnectionError("Fail to fetch data from the url"),
+    "its key server has no keys": PyJWKSetError("The JWK Set did not contain any keys"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS_OF_THE_LOADER)
+@pytest.mark.parametrize("place", ["header", "cookie"])
+def test_a_fault_of_a_key_loader_is_not_blamed_on_the_token(
+    bank: Bank, name: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bank.manager, "_decode_key_callback", _raises(FAULTS_OF_THE_LOADER[name]))
+    ask = bank.by_header if place == "header" else bank.by_cookie
+
+    problem(ask(POST, bank.forge.token()), 503, "store_unavailable")
+
+
+TABLES_WITHOUT_AN_ENTRY: dict[str, Any] = {
+    "by kid": lambda header, claims: {}[header["kid"]],
+    "by kid, which it lacks": lambda header, claims: header["kid"],
+    "by issuer": lambda header, claims: {}[claims["iss"]],
+    "a key set": lambda header, claims: _raises(KeyError(f"keyset has no key for kid: {header['kid']}"))(),
+    "a key client": _raises(PyJWKClientError('Unable to find a signing key that matches: "2026-11"')),
+}
+
+
+@pytest.mark.parametrize("name", TABLES_WITHOUT_AN_ENTRY)
+@pytest.mark.parametrize("place", ["header", "cookie"])
+def test_a_token_that_names_no_key_of_the_apps_is_refused(
+    bank: Bank, name: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bank.manager, "_decode_key_callback", TABLES_WITHOUT_AN_ENTRY[name])
+    ask = bank.by_header if place == "header" else bank.by_cookie
+
+    response = ask(POST, bank.forge.token({"kid": ...} if "lacks" in name else None))
+
+    assert refusal(response) == bank.refusal(POST)
 
 
 def test_a_user_whom_the_app_does_not_know_is_nobody(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
