@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+import click
 from flask import Flask
 from flask_jwt_extended import JWTManager
 from pydantic import BaseModel
@@ -20,7 +21,7 @@ from .actions import ActionSpec, Wants
 from .catalog import Catalog, Handler, History, Mode, SystemText
 from .cli import commands
 from .clock import Clock
-from .config import ConfigError, Settings
+from .config import ConfigError, Settings, is_loopback
 from .janitor import Janitor
 from .observability import logs, metrics
 from .protocols import LLMProvider, RequestRegistry
@@ -129,6 +130,7 @@ class Assistant:
         check(settings)
         if self.identify is None:
             _ensure_jwt(app, settings)
+        check_debugging(app, settings, _told_to_listen_on())
         llm = self.provider or providers.build(settings)
         if isinstance(llm, demo.DemoProvider) and demo.SUGGEST.name not in self.catalog.actions:
             self.catalog.add_action(demo.SUGGEST)
@@ -207,6 +209,26 @@ def check(settings: Settings) -> None:
             )
     if settings.url_prefix and not settings.url_prefix.startswith("/"):
         raise ConfigError("ASSISTANT_URL_PREFIX begins with /")
+
+
+def check_debugging(app: Flask, settings: Settings, host: str | None) -> None:
+    """Raises ConfigError for a debugger where anybody may come in: guests are on, and others can reach the server.
+
+    `host` is where it listens; None when that is not known.
+    """
+    reachable = settings.proxies > 0 or (host is not None and not is_loopback(host))
+    if app.debug and settings.guests and reachable:
+        raise ConfigError(
+            "FLASK_DEBUG and ASSISTANT_GUESTS are both on, and others than this host can reach the server: "
+            "switch one of them off, or listen on 127.0.0.1"
+        )
+
+
+def _told_to_listen_on() -> str | None:
+    """The host that `flask run` was told, when that is what loads the app; gunicorn's hook knows its own."""
+    command = click.get_current_context(silent=True)
+    host = command.params.get("host") if command is not None else None
+    return str(host) if host else None
 
 
 def _ensure_jwt(app: Flask, settings: Settings) -> None:

@@ -9,6 +9,7 @@ import os  # noqa: E402
 import resource  # noqa: E402
 import shutil  # noqa: E402
 import signal  # noqa: E402
+import socket  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from importlib.util import find_spec  # noqa: E402
@@ -22,6 +23,8 @@ import gevent  # noqa: E402
 _EX_CONFIG = 78
 # Where prometheus_client looks for the files that workers share, and the process that chose the folder.
 _SHARED, _MADE_BY = "PROMETHEUS_MULTIPROC_DIR", "_ASSISTANT_METRICS_MADE_BY"
+# Exit code by which a worker tells the master that it need not try again (gunicorn.arbiter).
+_APP_LOAD_ERROR = 4
 # How long an exiting worker waits for receivers of the last `processing_finished`; seconds.
 _LAST_WORDS = 2.0
 # How often a worker looks whether it should drain for a reason that sends no signal (max_requests); seconds.
@@ -118,6 +121,7 @@ def post_worker_init(worker: Any) -> None:
     """Starts the janitor and arranges the drain: gunicorn itself gives an app no word of a stop."""
     _raise_descriptor_limit()
     _tame_collector()
+    _refuse_open_debugging(worker.cfg.address)
     for web in _installed():
         web.janitor.ensure()
     graceful: Any = signal.getsignal(signal.SIGTERM)
@@ -130,6 +134,28 @@ def post_worker_init(worker: Any) -> None:
     gevent.spawn(_drain_when, lambda: not worker.alive)
     if worker.age == 1:
         _greet(worker.cfg.address[0])
+
+
+def _refuse_open_debugging(addresses: Any) -> None:
+    """Ends the server, in one line, when guests could reach the debugger from another host."""
+    from assistant.config import ConfigError
+    from assistant.extension import check_debugging
+
+    for web in _installed():
+        for address in addresses:
+            try:
+                check_debugging(web.sender, web.settings, _host_of(address))
+            except ConfigError as problem:
+                print(f"assistant: {problem}", file=sys.stderr, flush=True)
+                sys.exit(_APP_LOAD_ERROR)
+
+
+def _host_of(address: Any) -> str | None:
+    """The host of a listening address; None for a Unix socket."""
+    if isinstance(address, int):  # inherited, as systemd hands them on
+        with socket.socket(fileno=os.dup(address)) as listener:
+            address = listener.getsockname()
+    return address[0] if isinstance(address, tuple) else None
 
 
 def worker_int(_: Any) -> None:

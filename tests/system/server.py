@@ -23,9 +23,17 @@ PATIENCE = 30.0
 class Server:
     """`gunicorn APP` with its own configuration file, logging to a file; settings by keyword as ASSISTANT_* names."""
 
-    def __init__(self, folder: Path, app: str = "tests.system.app:app", *, workers: int = 1, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        app: str = "tests.system.app:app",
+        *,
+        workers: int = 1,
+        host: str = "127.0.0.1",
+        **settings: Any,
+    ) -> None:
         # bound here and handed on: a port that was only looked up may be taken by the time the server binds it
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self._listener = socket.create_server((host, 0), backlog=2048)
         self.port = self._listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"server-{self.port}.log"

@@ -51,6 +51,39 @@ def test_a_setting_that_cannot_work_stops_the_start_in_one_line(
     assert "Traceback" not in log
 
 
+def test_a_debugger_is_not_shown_to_guests_from_other_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+
+    code, log = refusal(tmp_path, host="0.0.0.0", guests=1)
+
+    lines = [line for line in log.splitlines() if line.startswith("assistant: ")]
+    assert code == 4
+    assert len(lines) == 1
+    assert "FLASK_DEBUG" in lines[0]
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_flask_run_shows_no_debugger_to_guests_from_other_hosts(host: str) -> None:
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "run", "--debug", "--host", host, "--port", "0"]
+    environ = {**os.environ, "ASSISTANT_GUESTS": "1", "JWT_SECRET_KEY": "x" * 40}
+
+    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ran.returncode == 4
+    assert ran.stderr.splitlines()[-1].startswith("assistant: FLASK_DEBUG and ASSISTANT_GUESTS")
+
+
+@pytest.mark.parametrize(("host", "guests", "debug"), [("127.0.0.1", 1, "1"), ("0.0.0.0", 0, "1"), ("0.0.0.0", 1, "0")])
+def test_each_of_them_alone_is_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, guests: int, debug: str
+) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", debug)
+
+    with Server(tmp_path, host=host, guests=guests) as running:
+        assert requests.get(f"{running.base}/healthz", timeout=5).status_code == 200
+
+
 def test_an_unpatched_process_is_refused_with_a_remedy() -> None:
     code = "from assistant import create_app; create_app({'JWT_SECRET_KEY': 'x' * 40})"
 
