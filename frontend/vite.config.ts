@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite';
 
-// The npm package: ES modules with the SSE and markdown parsers bundled, so that installing it pulls nothing
+// The npm package: ES modules with the markdown parser bundled, so that installing it pulls nothing
 // in but the React that the page has already.
 export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', development: false } },

@@ -21,19 +21,11 @@ function pair(id: string): [number, number] {
   return match ? [Number(match[1]), Number(match[2])] : [0, 0];
 }
 
-/**
- * A random UUID v4. `crypto.randomUUID` does not exist on plain http pages, so the bytes are drawn
- * here; without any `crypto` at all `Math.random` is enough, as these ids are names and not secrets.
- */
-export function uuid(source: Pick<Crypto, 'getRandomValues'> | undefined = globalThis.crypto): string {
-  const bytes = new Uint8Array(16);
-  if (source) source.getRandomValues(bytes);
-  else
-    bytes.forEach((_, i) => {
-      bytes[i] = Math.floor(Math.random() * 256);
-    });
+/** A random UUID v4. `crypto.randomUUID` does not exist on plain http pages, so the bytes are drawn here. */
+export function uuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

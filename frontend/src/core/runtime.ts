@@ -36,7 +36,7 @@ export function createRuntime(given: Partial<Runtime> = {}): Runtime {
     fetch: given.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     clock: given.clock ?? systemClock,
     random: given.random ?? Math.random,
-    uuid: given.uuid ?? (() => uuid()),
+    uuid: given.uuid ?? uuid,
     wake: given.wake ?? browserWake,
   };
 }

@@ -5,15 +5,10 @@ export type Wake = (onWake: () => void) => () => void;
 export const browserWake: Wake = (onWake) => {
   const page = globalThis.document;
   if (!page || typeof globalThis.addEventListener !== 'function') return () => {};
-  const onVisible = () => {
-    if (page.visibilityState === 'visible') onWake();
-  };
-  page.addEventListener('visibilitychange', onVisible);
-  globalThis.addEventListener('online', onWake);
-  globalThis.addEventListener('pageshow', onWake);
-  return () => {
-    page.removeEventListener('visibilitychange', onVisible);
-    globalThis.removeEventListener('online', onWake);
-    globalThis.removeEventListener('pageshow', onWake);
-  };
+  const listening = new AbortController();
+  const { signal } = listening;
+  const onVisible = () => page.visibilityState === 'visible' && onWake();
+  page.addEventListener('visibilitychange', onVisible, { signal });
+  for (const event of ['online', 'pageshow']) globalThis.addEventListener(event, onWake, { signal });
+  return () => listening.abort();
 };

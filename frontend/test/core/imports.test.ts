@@ -6,7 +6,7 @@ const SRC = resolve(import.meta.dirname, '../../src');
 
 /** Which rooms, and which packages, a room may use. Imports go one way: nothing leads back to who uses it. */
 const MAY: Record<string, { rooms: string[]; packages: string[] }> = {
-  core: { rooms: [], packages: ['eventsource-parser'] },
+  core: { rooms: [], packages: [] },
   react: { rooms: ['core'], packages: ['react', 'marked'] },
   devtools: { rooms: ['core'], packages: [] },
   element: { rooms: ['core', 'react'], packages: ['react', 'react-dom/client'] },
@@ -41,12 +41,12 @@ describe('imports', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('of core touch no DOM library and no framework, whichever file', () => {
+  it('of core are its own files only', () => {
     const used = files
       .filter((file) => file.startsWith('core/'))
       .flatMap(importsOf)
       .filter((from) => !from.startsWith('.'));
 
-    expect([...new Set(used)]).toEqual(['eventsource-parser']);
+    expect([...new Set(used)]).toEqual([]);
   });
 });
