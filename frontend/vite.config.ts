@@ -1,8 +1,10 @@
 import { defineConfig } from 'vite';
+import { lexerOnly } from './scripts/lexer-only.ts';
 
 // The npm package: ES modules with the markdown parser bundled, so that installing it pulls nothing
 // in but the React that the page has already.
 export default defineConfig({
+  plugins: [lexerOnly()],
   oxc: { jsx: { runtime: 'automatic', development: false } },
   build: {
     target: 'es2022',

@@ -1,14 +1,18 @@
+import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
+import { lexerOnly } from './scripts/lexer-only.ts';
+
+const preact = resolve(import.meta.dirname, 'src/element/preact.ts');
 
 /** React's names, Preact's weight: the embeddable file carries everything it needs. */
 export const preactAlias = {
-  'react-dom/client': 'preact/compat/client',
-  'react-dom': 'preact/compat',
+  'react-dom/client': preact,
   'react/jsx-runtime': 'preact/jsx-runtime',
-  react: 'preact/compat',
+  react: preact,
 };
 
 export default defineConfig({
+  plugins: [lexerOnly()],
   resolve: { alias: preactAlias },
   define: { 'process.env.NODE_ENV': '"production"' },
   build: {

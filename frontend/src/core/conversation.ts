@@ -8,6 +8,7 @@ import {
   type Message,
   messageOf,
   messagesOf,
+  type SendWith,
   withoutPrompt,
 } from './history.ts';
 import { uuid } from './ids.ts';
@@ -19,7 +20,7 @@ import { browserWake, type Wake } from './wake.ts';
 
 export interface ConversationOptions {
   client: AssistantClient;
-  /** Default `chat`. */
+  /** Of prompts that are sent without one; default `chat`. */
   mode?: Mode;
   trackId: string;
   /** Sent with each request; a function is called at each send. */
@@ -74,12 +75,13 @@ export class Conversation {
   readonly getSnapshot = (): Snapshot => this.#snapshot;
 
   /** False when the prompt is empty or an answer is still being made. */
-  send(prompt: string): boolean {
+  send(prompt: string, { mode = this.#options.mode ?? 'chat', content }: SendWith = {}): boolean {
     if (prompt.trim() === '' || this.#runs.size > 0) return false;
-    const request = this.#requestOf(prompt);
+    const request = this.#requestOf(prompt, mode, content);
     const key = uuid();
     const answer: AnswerMessage = { ...NEW_ANSWER, role: 'assistant', key };
-    this.#show([...this.#snapshot.messages, { role: 'user', key: uuid(), text: prompt }, answer]);
+    const said: Message = { role: 'user', key: uuid(), text: prompt, mode, content };
+    this.#show([...this.#snapshot.messages, said, answer]);
     this.#follow(key, (callbacks) => this.#options.client.interactWithAssistant(request, callbacks));
     return true;
   }
@@ -100,12 +102,13 @@ export class Conversation {
     return prompt?.role === 'user' ? this.edit(prompt.key, prompt.text) : false;
   }
 
-  /** Sends another prompt in place of an earlier one. */
-  edit(userKey: string, prompt: string): boolean {
+  /** Sends another prompt in place of an earlier one, with what that one was sent with unless told otherwise. */
+  edit(userKey: string, prompt: string, given?: SendWith): boolean {
     const at = this.#indexOf(userKey);
-    if (at < 0 || this.#runs.size > 0 || prompt.trim() === '') return false;
+    const earlier = this.#snapshot.messages[at];
+    if (earlier?.role !== 'user' || this.#runs.size > 0 || prompt.trim() === '') return false;
     this.#show(this.#snapshot.messages.slice(0, at));
-    return this.send(prompt);
+    return this.send(prompt, given ?? earlier);
   }
 
   /** Takes up the last answer's stream where it was lost. */
@@ -161,11 +164,12 @@ export class Conversation {
     this.#stopWake();
   }
 
-  #requestOf(prompt: string): AssistantRequest {
-    const { context, mode = 'chat', trackId } = this.#options;
+  #requestOf(prompt: string, mode: Mode, content: string | undefined): AssistantRequest {
+    const { context, trackId } = this.#options;
     const given = typeof context === 'function' ? context() : context;
-    const history = historyOf(this.#snapshot.messages);
-    return { prompt, mode, track_id: trackId, context: { history, actions: this.#desk.names(), ...given } };
+    const own = { history: historyOf(this.#snapshot.messages), actions: this.#desk.names() };
+    const edited = content === undefined ? {} : { content };
+    return { prompt, mode, track_id: trackId, context: { ...own, ...given, ...edited } };
   }
 
   /** A list may be brief; an ended request is shown with its result. */

@@ -1,12 +1,19 @@
 import { terminalOf } from './decode.ts';
 import { uuid } from './ids.ts';
 import { type Answer, NEW_ANSWER, reduce } from './machine.ts';
-import type { RequestRecord, Turn } from './types.ts';
+import type { Mode, RequestRecord, Turn } from './types.ts';
 
 /** One line of a conversation as it is shown. */
 export type Message = UserMessage | AnswerMessage;
 
-export interface UserMessage {
+/** What a prompt is sent with, beside what the page gives; a retry sends the same. */
+export interface SendWith {
+  readonly mode?: Mode | undefined;
+  /** The text that `edit` works on. */
+  readonly content?: string | undefined;
+}
+
+export interface UserMessage extends SendWith {
   readonly role: 'user';
   readonly key: string;
   readonly text: string;
@@ -48,7 +55,7 @@ export function messagesOf(record: RequestRecord): [Message, AnswerMessage] {
   const event = terminalOf(record);
   const state = event ? reduce(accepted, { type: 'event', event }) : accepted;
   return [
-    { role: 'user', key: uuid(), text: record.prompt },
+    { role: 'user', key: uuid(), text: record.prompt, mode: record.mode },
     { ...state, role: 'assistant', key: answer.key },
   ];
 }

@@ -12,12 +12,12 @@ export {
 export { Conversation, type ConversationOptions, type Snapshot } from './conversation.ts';
 export { AssistantError, type ErrorCode, type ErrorKind, type FieldFault, type Stage } from './errors.ts';
 export { interactWithAssistant, requestAssistant, streamAssistantResponse } from './functions.ts';
-export type { AnswerMessage, Message, UserMessage } from './history.ts';
+export type { AnswerMessage, Message, SendWith, UserMessage } from './history.ts';
 export { type Answer, type AnswerState, canReconnect, isOver } from './machine.ts';
 export type { ClientOptions } from './options.ts';
 export type { RetryPolicy } from './retry.ts';
 export type { Clock, Runtime } from './runtime.ts';
 export type { AssistantStream, StreamOptions, StreamState, StreamStatus } from './stream.ts';
 export type { Hooks, TraceEntry } from './trace.ts';
-export { conversationId } from './track.ts';
+export { conversationId, newConversationId } from './track.ts';
 export type * from './types.ts';

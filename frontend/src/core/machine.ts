@@ -124,7 +124,11 @@ function onChunk(answer: Answer, chunk: ChunkData): Answer {
 
 function onComplete(answer: Answer, complete: CompleteData): Answer {
   const state = complete.outcome === 'cancelled' ? 'cancelled' : 'complete';
-  return { ...settled(answer, state), text: complete.text, parts: complete.parts, complete };
+  // Those of the stream stay as they are; a reloaded page has the record alone to learn them from.
+  const told = new Set(answer.actions.map(({ action_id }) => action_id));
+  const rest = (complete.actions ?? []).filter(({ action_id }) => !told.has(action_id));
+  const actions = [...answer.actions, ...rest.map((action) => ({ ts: complete.ts, ...action }))];
+  return { ...settled(answer, state), text: complete.text, parts: complete.parts, actions, complete };
 }
 
 function onErrorEvent(answer: Answer, data: ErrorData): Answer {

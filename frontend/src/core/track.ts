@@ -8,12 +8,19 @@ const KEY = 'assistant-conversation';
  */
 export function conversationId(key: string = KEY): string {
   try {
-    const known = globalThis.sessionStorage.getItem(key);
-    if (known) return known;
-    const fresh = uuid();
-    globalThis.sessionStorage.setItem(key, fresh);
-    return fresh;
+    return globalThis.sessionStorage.getItem(key) ?? newConversationId(key);
   } catch {
     return uuid();
   }
+}
+
+/** Another one in its place: what was said is no longer part of what this tab shows. */
+export function newConversationId(key: string = KEY): string {
+  const id = uuid();
+  try {
+    globalThis.sessionStorage.setItem(key, id);
+  } catch {
+    // It lives as long as the page then.
+  }
+  return id;
 }

@@ -1,4 +1,7 @@
 import type { TraceEntry } from '../core/index.ts';
+import { element } from './dom.ts';
+import { detailsOf, shortId, summaryOf, timeOf } from './lines.ts';
+import { CSS } from './panel-css.ts';
 import type { Recorder } from './recorder.ts';
 import { isLate, isLive, type Step, type Timeline, timelinesOf } from './timeline.ts';
 
@@ -7,19 +10,35 @@ const SHOWN = 300;
 /** ms between two drawings. */
 const EVERY = 250;
 
+export interface PanelOptions {
+  /** Offered as a button, where given. */
+  onClose?: () => void;
+}
+
 /** Draws what a recorder has seen into an element; returns how to take it away again. */
-export function mountPanel(target: HTMLElement, recorder: Recorder): () => void {
+export function mountPanel(target: HTMLElement, recorder: Recorder, options: PanelOptions = {}): () => void {
   const shadow = target.shadowRoot ?? target.attachShadow({ mode: 'open' });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(CSS);
   shadow.adoptedStyleSheets = [sheet];
-  const body = element('div', { part: 'body' });
-  shadow.replaceChildren(toolbar(recorder), body);
+  const connections = section('Connections now: 0');
+  const requests = section('Requests');
+  const flow = new Flow();
+  const body = element('div', { class: 'body' }, element('div', {}, connections, requests), flow.section);
+  shadow.replaceChildren(toolbar(recorder, options), body);
 
   let timer: ReturnType<typeof setTimeout> | undefined;
   const draw = () => {
     timer = undefined;
-    body.replaceChildren(...sections(recorder.entries));
+    const timelines = timelinesOf(recorder.entries);
+    const live = timelines.filter(isLive).map(({ requestId, state }) => `${shortId(requestId)} ${state}`);
+    fill(
+      connections,
+      `Connections now: ${live.length}`,
+      live.map((line) => element('p', {}, line)),
+    );
+    fill(requests, 'Requests', timelines.toReversed().map(waterfall));
+    flow.draw(recorder.entries);
   };
   const unsubscribe = recorder.subscribe(() => {
     timer ??= setTimeout(draw, EVERY);
@@ -32,88 +51,79 @@ export function mountPanel(target: HTMLElement, recorder: Recorder): () => void 
   };
 }
 
-function toolbar(recorder: Recorder): HTMLElement {
-  const clear = element('button', { type: 'button' }, 'Clear');
-  clear.addEventListener('click', () => recorder.clear());
-  const save = element('button', { type: 'button' }, 'Export (redacted)');
-  save.addEventListener('click', () => download(recorder.export()));
-  return element('header', {}, clear, save);
-}
-
-function sections(entries: readonly TraceEntry[]): HTMLElement[] {
-  const timelines = timelinesOf(entries);
-  const live = timelines.filter(isLive).map((timeline) => `${short(timeline.requestId)} ${timeline.state}`);
-  return [
-    section(`Connections now: ${live.length}`, ...live.map((line) => element('p', {}, line))),
-    section('Requests', ...timelines.toReversed().map(waterfall)),
-    section('Flow', ...entries.slice(-SHOWN).toReversed().map(logLine)),
-  ];
-}
-
-function section(title: string, ...children: HTMLElement[]): HTMLElement {
-  return element('section', { 'aria-label': title }, element('h2', {}, title), ...children);
-}
-
-function waterfall(timeline: Timeline): HTMLElement {
-  const span = Math.max(1, ...timeline.steps.map(({ at }) => at));
-  const facts = `${short(timeline.requestId)} ${timeline.state}, ${timeline.frames} frames, ${timeline.retries} retries`;
+function toolbar(recorder: Recorder, { onClose }: PanelOptions): HTMLElement {
+  const button = (label: string, act: () => void) => {
+    const made = element('button', { type: 'button' }, label);
+    made.addEventListener('click', act);
+    return made;
+  };
   return element(
-    'div',
-    { class: 'request' },
-    element('p', {}, facts),
-    ...timeline.steps.map((step) => bar(step, span)),
+    'header',
+    {},
+    element('strong', {}, 'Assistant devtools'),
+    button('Clear', () => recorder.clear()),
+    button('Export (redacted)', () => download(recorder.export())),
+    ...(onClose ? [button('Close', onClose)] : []),
   );
 }
 
-function bar(step: Step, span: number): HTMLElement {
-  const budget = step.budget === null ? '' : ` of ${step.budget}`;
-  const line = element('i', {});
-  line.style.inlineSize = `${(step.at / span) * 100}%`;
-  const label = `${step.name} ${Math.round(step.at)}${budget} ms`;
-  return element('div', { class: isLate(step) ? 'bar late' : 'bar' }, line, element('span', {}, label));
+function section(title: string): HTMLElement {
+  return element('section', { 'aria-label': title }, element('h2', {}, title));
 }
 
-function logLine(entry: TraceEntry): HTMLElement {
-  const { at, type, ...rest } = entry;
-  const time = new Date(at).toISOString().slice(11, 23);
-  const summary = element('summary', {}, `${time} ${type} ${summaryOf(entry)}`);
-  return element('details', {}, summary, element('pre', {}, JSON.stringify(rest, null, 1)));
+function fill(target: HTMLElement, title: string, children: readonly Node[]): void {
+  target.setAttribute('aria-label', title);
+  target.replaceChildren(element('h2', {}, title), ...children);
 }
 
-function summaryOf(entry: TraceEntry): string {
-  switch (entry.type) {
-    case 'request':
-      return `${entry.method} ${entry.path}`;
-    case 'response':
-      return String(entry.status);
-    case 'failure':
-      return entry.code;
-    case 'accepted':
-      return short(entry.requestId);
-    case 'frame':
-      return `${entry.id ?? 'notice'} ${entry.event}`;
-    case 'retry':
-      return `${entry.reason}, try ${entry.failures}, in ${Math.round(entry.delay)} ms`;
-    case 'state':
-      return entry.state;
+/** The log, newest first. Lines that stay are not touched, so an opened one stays open and keeps the focus. */
+class Flow {
+  readonly section = section('Flow');
+  readonly #lines = element('div', {});
+  #last: TraceEntry | undefined;
+
+  constructor() {
+    this.section.append(this.#lines);
+  }
+
+  draw(entries: readonly TraceEntry[]): void {
+    const known = this.#last ? entries.lastIndexOf(this.#last) : -1;
+    if (known < 0) this.#lines.replaceChildren();
+    const fresh = entries.slice(Math.max(known + 1, entries.length - SHOWN));
+    this.#lines.prepend(...fresh.toReversed().map(logLine));
+    while (this.#lines.childElementCount > SHOWN) this.#lines.lastElementChild?.remove();
+    this.#last = entries.at(-1);
   }
 }
 
-/** The part of a request id that tells two apart at a glance. */
-function short(requestId: string): string {
-  return requestId.slice(-12);
+function logLine(entry: TraceEntry): HTMLElement {
+  const time = element('time', {}, timeOf(entry.at));
+  const summary = element('summary', { class: entry.type }, time, ` ${entry.type} ${summaryOf(entry)}`);
+  return element('details', {}, summary, element('pre', {}, detailsOf(entry)));
 }
 
-/** Text only ever becomes text nodes. */
-function element<Tag extends keyof HTMLElementTagNameMap>(
-  tag: Tag,
-  attributes: Record<string, string>,
-  ...children: (Node | string)[]
-): HTMLElementTagNameMap[Tag] {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+/** A request's steps, each a bar from the step before it, with a mark where its budget ends. */
+function waterfall(timeline: Timeline): HTMLElement {
+  const { steps, frames, retries, requestId, state } = timeline;
+  const span = Math.max(1, ...steps.flatMap(({ at, budget }) => [at, budget ?? 0]));
+  const facts = `${shortId(requestId)} ${state}, ${frames} frames, ${retries} retries`;
+  const bars = steps.map((step, at) => bar(step, steps[at - 1]?.at ?? 0, span));
+  return element('div', { class: 'request' }, element('p', {}, facts), ...bars);
+}
+
+function bar(step: Step, from: number, span: number): HTMLElement {
+  const percent = (ms: number) => `${(ms / span) * 100}%`;
+  const budget = step.budget === null ? '' : ` of ${step.budget}`;
+  const line = element('i', {});
+  line.style.insetInlineStart = percent(from);
+  line.style.inlineSize = percent(Math.max(0, step.at - from));
+  const mark = element('b', {});
+  mark.hidden = step.budget === null;
+  mark.style.insetInlineStart = percent(step.budget ?? 0);
+  const label = `${step.name} ${Math.round(step.at)}${budget} ms`;
+  const late = isLate(step);
+  const chart = element('div', { class: 'chart', 'aria-hidden': 'true' }, line, mark);
+  return element('div', { class: late ? 'bar late' : 'bar' }, element('span', {}, label), chart);
 }
 
 function download(json: string): void {
@@ -122,16 +132,3 @@ function download(json: string): void {
   link.click();
   URL.revokeObjectURL(url);
 }
-
-const CSS = `
-:host { display: block; font: 12px/1.5 ui-monospace, monospace; color: #1b1d22; background: #fff; overflow: auto; }
-header { display: flex; gap: 8px; padding: 8px; }
-section { padding: 0 8px 8px; }
-h2 { margin: 8px 0 4px; font-size: 12px; }
-p, pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-.request { margin-block-end: 8px; border-block-start: 1px solid #d5d9e0; }
-.bar { position: relative; }
-.bar i { position: absolute; inset-block: 2px; inset-inline-start: 0; background: #cfe0ff; }
-.bar.late i { background: #ffd0d0; }
-.bar span { position: relative; padding-inline: 4px; }
-`;

@@ -10,30 +10,48 @@ import {
 } from '../core/index.ts';
 import { type ChatControls, ChatWindow } from '../react/ChatWindow.tsx';
 import type { Strings } from '../react/i18n/en.ts';
+import type { Example } from '../react/parts/EmptyState.tsx';
 import css from '../react/styles.css?inline';
+import { Debugging } from './debugging.ts';
 
 const HOST = ':host{display:block;height:480px}:host([hidden]){display:none}';
 
 /** Properties a page may set before this file has loaded; they are set again once the setters exist. */
-const PROPERTIES = ['token', 'strings', 'context', 'messages', 'actions', 'images'] as const;
+const PROPERTIES = ['token', 'strings', 'context', 'messages', 'examples', 'actions', 'images'] as const;
+
+const ATTRIBUTES = [
+  'base-url',
+  'label',
+  'mode',
+  'modes',
+  'track-id',
+  'theme',
+  'header',
+  'resume',
+  'suggestions',
+  'devtools',
+] as const;
 
 /**
- * `<assistant-chat base-url label mode track-id theme resume>`: the window for pages without React.
+ * `<assistant-chat base-url label mode modes track-id theme header resume suggestions devtools>`: the window
+ * for pages without React.
  * It sits in a shadow root; set `--assistant-*` properties and `::part()` to change how it looks.
  */
 export class AssistantChatElement extends HTMLElement {
-  static readonly observedAttributes = ['base-url', 'label', 'mode', 'track-id', 'theme', 'resume'];
+  static readonly observedAttributes: readonly string[] = ATTRIBUTES;
 
   #token: string | TokenProvider | undefined;
   #strings: Partial<Strings> | undefined;
   #context: RequestContext | (() => RequestContext) | undefined;
   #messages: readonly Turn[] | undefined;
+  #examples: readonly Example[] | undefined;
   #images: readonly string[] = [];
   #actions: ActionHandlers = {};
   #root: Root | null = null;
   #client: AssistantClient | null = null;
   #scheduled = false;
   readonly #controls = createRef<ChatControls>();
+  readonly #debugging = new Debugging(() => this.getAttribute('devtools'));
 
   /** An access token, or a function that gives one; without it guests are tried. */
   get token(): string | TokenProvider | undefined {
@@ -64,10 +82,19 @@ export class AssistantChatElement extends HTMLElement {
 
   /** Earlier turns; also read from a `<script type="application/json">` inside. */
   get messages(): readonly Turn[] {
-    return this.#messages ?? messagesWithin(this);
+    return this.#messages ?? dataWithin(this).messages ?? [];
   }
   set messages(messages: readonly Turn[]) {
     this.#messages = messages;
+    this.#update();
+  }
+
+  /** Prompts to begin with; also read from the JSON inside. */
+  get examples(): readonly Example[] | undefined {
+    return this.#examples ?? dataWithin(this).examples;
+  }
+  set examples(examples: readonly Example[] | undefined) {
+    this.#examples = examples;
     this.#update();
   }
 
@@ -114,7 +141,7 @@ export class AssistantChatElement extends HTMLElement {
   }
 
   attributeChangedCallback(name: string): void {
-    if (name === 'base-url') this.#client = null;
+    if (name === 'base-url' || name === 'devtools') this.#client = null;
     this.#update();
   }
 
@@ -137,16 +164,25 @@ export class AssistantChatElement extends HTMLElement {
   }
 
   #render(): void {
-    this.#client ??= createAssistantClient(clientOptions(this.getAttribute('base-url'), this.#token));
+    this.#client ??= createAssistantClient({
+      ...clientOptions(this.getAttribute('base-url'), this.#token),
+      ...this.#debugging.hooks(),
+    });
+    const text = (name: (typeof ATTRIBUTES)[number]) => this.getAttribute(name) ?? undefined;
+    const isOn = (name: (typeof ATTRIBUTES)[number]) => text(name) !== 'false';
     this.#root?.render(
       <ChatWindow
         client={this.#client}
-        mode={this.getAttribute('mode') ?? 'chat'}
-        trackId={this.getAttribute('track-id') ?? undefined}
-        label={this.getAttribute('label') ?? undefined}
-        theme={themeOf(this.getAttribute('theme'))}
-        resume={this.getAttribute('resume') !== 'false'}
+        mode={text('mode') ?? 'chat'}
+        modes={text('modes')?.split(/\s+/).filter(Boolean)}
+        trackId={text('track-id')}
+        label={text('label')}
+        theme={themeOf(text('theme'))}
+        header={isOn('header')}
+        resume={isOn('resume')}
+        suggestions={isOn('suggestions')}
         messages={this.messages}
+        examples={this.examples}
         images={this.#images}
         strings={this.#strings}
         context={() => (typeof this.#context === 'function' ? this.#context() : (this.#context ?? {}))}
@@ -157,6 +193,7 @@ export class AssistantChatElement extends HTMLElement {
         onError={(error) => this.#tell('error', error)}
         onState={(state) => this.#tell('state', state)}
         onSignIn={this.#signIn}
+        onDevtools={this.#debugging.open}
       />,
     );
   }
@@ -181,20 +218,24 @@ function clientOptions(baseUrl: string | null, token: string | TokenProvider | u
   };
 }
 
-function themeOf(theme: string | null): 'light' | 'dark' | 'auto' {
+function themeOf(theme: string | undefined): 'light' | 'dark' | 'auto' {
   return theme === 'light' || theme === 'dark' ? theme : 'auto';
 }
 
+interface DataWithin {
+  messages?: readonly Turn[];
+  examples?: readonly Example[];
+}
+
 /** A template's way to hand over data without a script of its own. */
-function messagesWithin(element: Element): readonly Turn[] {
+function dataWithin(element: Element): DataWithin {
   const data = element.querySelector('script[type="application/json"]')?.textContent;
-  if (!data) return [];
+  if (!data) return {};
   try {
-    const { messages } = JSON.parse(data) as { messages?: readonly Turn[] };
-    return messages ?? [];
+    return (JSON.parse(data) as DataWithin | null) ?? {};
   } catch {
     console.error('assistant-chat: the JSON inside cannot be read');
-    return [];
+    return {};
   }
 }
 

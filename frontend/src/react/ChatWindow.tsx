@@ -1,13 +1,16 @@
 import { type RefObject, useCallback, useImperativeHandle, useMemo, useRef, useState } from 'react';
-import type { Message } from '../core/index.ts';
+import type { Message, Mode } from '../core/index.ts';
+import { useActions } from './hooks/useActions.ts';
 import { type UseConversationOptions, useConversation } from './hooks/useConversation.ts';
+import { useDraft } from './hooks/useDraft.ts';
 import { type Notifications, useNotify } from './hooks/useNotify.ts';
 import { StringsContext, stringsOf } from './i18n/context.ts';
 import type { Strings } from './i18n/en.ts';
 import { Banner } from './parts/Banner.tsx';
 import { Composer } from './parts/Composer.tsx';
+import { EmptyState, type Example } from './parts/EmptyState.tsx';
+import { Header } from './parts/Header.tsx';
 import { Log } from './parts/Log.tsx';
-import type { MessageActions } from './parts/Message.tsx';
 import { StatusLine } from './parts/StatusLine.tsx';
 
 /** What a page can do to a window. */
@@ -19,58 +22,64 @@ export interface ChatControls {
 }
 
 export interface ChatWindowProps extends UseConversationOptions, Notifications {
-  /** Name of the window for screen readers. */
+  /** Title of the window, also for screen readers. */
   label?: string | undefined;
   theme?: 'light' | 'dark' | 'auto' | undefined;
+  /** Whether title and connection are shown above; default true. */
+  header?: boolean | undefined;
   strings?: Partial<Strings> | undefined;
+  /** Modes that a person may choose from, the first of them at the beginning; default: `mode` alone. */
+  modes?: readonly Mode[] | undefined;
+  /** Prompts to begin with; default: those of `strings` for the modes there are. */
+  examples?: readonly Example[] | undefined;
+  /** Whether the assistant may propose what to ask next (the action `suggest_prompts`); default true. */
+  suggestions?: boolean | undefined;
   /** Origins that images in answers may be loaded from; none by default. */
   images?: readonly string[];
   /** Offered when the server wants a sign-in. */
   onSignIn?: (() => void) | undefined;
+  /** Offered in the header; for those who want to see what happens on the wire. */
+  onDevtools?: (() => void) | undefined;
   controls?: RefObject<ChatControls | null>;
 }
 
 const NO_IMAGES: readonly string[] = [];
 
 export function ChatWindow(props: ChatWindowProps) {
-  const { label, theme = 'auto', strings: given, images = NO_IMAGES, onSignIn, controls } = props;
+  const { label, theme = 'auto', header = true, strings: given, images = NO_IMAGES, controls } = props;
   const strings = useMemo(() => stringsOf(given), [given]);
-  const [conversation, snapshot] = useConversation(props);
+  const modes = useModes(props.mode, props.modes);
+  const actions = useActions(props.actions, props.suggestions ?? true);
+  const { conversation, snapshot, renew } = useConversation({ ...props, mode: modes[0] ?? 'chat', actions });
   useNotify(snapshot, props);
   const { messages, running } = snapshot;
-  const [draft, setDraft] = useState('');
-  const [editing, setEditing] = useState<string | null>(null);
   const input = useRef<HTMLTextAreaElement>(null);
+  const [mode, setMode] = useState(modes[0] ?? 'chat');
+  const draft = useDraft(conversation, modes.includes(mode) ? mode : (modes[0] ?? 'chat'), setMode);
+  const examples = useMemo(
+    () => props.examples ?? strings.examples.filter((one) => !one.mode || modes.includes(one.mode)),
+    [props.examples, strings, modes],
+  );
 
   const stop = useCallback(() => conversation?.stop(), [conversation]);
-  const send = () => {
-    const sent = editing ? conversation?.edit(editing, draft) : conversation?.send(draft);
-    if (!sent) return;
-    setDraft('');
-    setEditing(null);
+  const begin = () => {
+    renew();
+    draft.clear();
+    input.current?.focus();
   };
-  const edit = useCallback(
-    (key: string) => {
-      const prompt = promptOf(conversation?.getSnapshot().messages ?? [], key);
-      if (prompt?.role !== 'user') return;
-      setEditing(prompt.key);
-      setDraft(prompt.text);
-    },
-    [conversation],
-  );
-  const cancelEdit = () => {
-    setEditing(null);
-    setDraft('');
-  };
-  const actions = useMemo<MessageActions>(
+  const { onSignIn } = props;
+  const { edit, pick } = draft;
+  const messageActions = useMemo(
     () => ({
-      onRetry: (key) => conversation?.retry(key),
+      onRetry: (key: string) => conversation?.retry(key),
       onEdit: edit,
       onReconnect: () => conversation?.reconnect(),
-      onAnswer: (id, approved) => conversation?.answer(id, approved) ?? Promise.resolve(false),
+      onAnswer: (id: string, approved: boolean) =>
+        conversation?.answer(id, approved) ?? Promise.resolve(false),
+      onPick: (prompt: string) => pick({ prompt }),
       onSignIn,
     }),
-    [conversation, edit, onSignIn],
+    [conversation, edit, pick, onSignIn],
   );
   useImperativeHandle(
     controls,
@@ -82,32 +91,52 @@ export function ChatWindow(props: ChatWindowProps) {
     [conversation, stop],
   );
 
-  const current = messages.findLast((message) => message.role === 'assistant');
+  const answer = messages.findLast((message) => message.role === 'assistant');
+  const title = label ?? strings.title;
   return (
     <StringsContext.Provider value={strings}>
       <section
         className="assistant-chat"
         part="chat"
         data-theme={theme}
-        aria-label={label ?? strings.title}
+        aria-label={title}
         onKeyDown={(event) => {
           if (event.key !== 'Escape' || event.nativeEvent.isComposing) return;
           if (running) stop();
-          else if (editing) cancelEdit();
+          else if (draft.editing) draft.clear();
         }}
       >
-        <Log messages={messages} images={images} actions={actions} />
-        <Banner answer={current} onRetry={() => conversation?.retryNow()} />
-        <StatusLine answer={current} />
+        {header ? (
+          <Header
+            title={title}
+            answer={answer}
+            onNew={canRenew(props.trackId, messages) ? begin : undefined}
+            onDevtools={props.onDevtools}
+          />
+        ) : null}
+        <Log
+          messages={messages}
+          images={images}
+          usualMode={modes[0] ?? 'chat'}
+          actions={messageActions}
+          empty={<EmptyState examples={examples} onPick={pick} />}
+        />
+        <Banner answer={answer} onRetry={() => conversation?.retryNow()} />
+        <StatusLine answer={answer} />
         <Composer
-          draft={draft}
-          onDraft={setDraft}
+          draft={draft.text}
+          onDraft={draft.setText}
+          mode={draft.mode}
+          modes={modes}
+          onMode={setMode}
+          content={draft.mode === 'edit' && !hasContent(props.context) ? draft.content : undefined}
+          onContent={draft.setContent}
           running={running !== null}
-          editing={editing !== null}
-          onSend={send}
+          editing={draft.editing}
+          onSend={draft.send}
           onStop={stop}
           onEditLast={() => edit(messages.at(-1)?.key ?? '')}
-          onCancelEdit={cancelEdit}
+          onCancelEdit={draft.clear}
           input={input}
         />
       </section>
@@ -115,8 +144,19 @@ export function ChatWindow(props: ChatWindowProps) {
   );
 }
 
-/** The prompt with this key, or the one that the answer with this key belongs to. */
-function promptOf(messages: readonly Message[], key: string): Message | undefined {
-  const at = messages.findIndex((message) => message.key === key);
-  return messages.slice(0, at + 1).findLast((message) => message.role === 'user');
+/** A page that names the conversation decides itself when another begins. */
+function canRenew(trackId: string | undefined, messages: readonly Message[]): boolean {
+  return trackId === undefined && messages.length > 0;
+}
+
+/** The same list while the names are the same, however often a page makes it anew. */
+function useModes(mode: Mode | undefined, modes: readonly Mode[] | undefined): readonly Mode[] {
+  const names = (modes?.length ? modes : [mode ?? 'chat']).join(' ');
+  return useMemo(() => names.split(' '), [names]);
+}
+
+/** True where the page says itself what is edited. */
+function hasContent(context: ChatWindowProps['context']): boolean {
+  const given = typeof context === 'function' ? context() : context;
+  return given?.content !== undefined;
 }

@@ -9,7 +9,7 @@ const MAY: Record<string, { rooms: string[]; packages: string[] }> = {
   core: { rooms: [], packages: [] },
   react: { rooms: ['core'], packages: ['react', 'marked'] },
   devtools: { rooms: ['core'], packages: [] },
-  element: { rooms: ['core', 'react'], packages: ['react', 'react-dom/client'] },
+  element: { rooms: ['core', 'react'], packages: ['react', 'react-dom/client', 'preact', 'preact/hooks'] },
 };
 
 const importsOf = (file: string) =>

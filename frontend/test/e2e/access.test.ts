@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ChatPage } from '../support/chat-page.ts';
+import { ALL_MODES, STATES } from '../support/states.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -23,56 +24,6 @@ async function violations(): Promise<string[]> {
   });
 }
 
-const ANSWER =
-  '## A heading\n\nText with [a link](https://a.test), `code` and\n\n```py\nx = 1\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n- [x] done';
-
-/** The window in each of its states. */
-const STATES: Record<string, () => Promise<void>> = {
-  empty: async () => {},
-  waiting: async () => {
-    chat.answer = (run) => run.stage('drafting', 'Drafting');
-    await chat.send('Hi');
-    await chat.page.getByText('Drafting').waitFor();
-  },
-  streaming: async () => {
-    chat.answer = (run) => run.chunk(ANSWER);
-    await chat.send('Hi');
-    await chat.state('streaming');
-  },
-  reconnecting: async () => {
-    const headers = { 'Retry-After': '30' };
-    chat.answer = (run) => run.chunk(ANSWER);
-    chat.server.faults.push(
-      { kind: 'cut', after: { events: 2 }, how: 'fin' },
-      { kind: 'answer', status: 503, headers },
-    );
-    await chat.send('Hi');
-    await chat.page.locator('.assistant-banner').waitFor();
-  },
-  complete: async () => {
-    chat.answer = (run) => {
-      run.chunk('Because.', { part: 'reasoning', index: 0 });
-      run.chunk(ANSWER, { index: 1 });
-      run.chunk('x = 1', { part: 'appendix', index: 2, kind: 'code', title: 'Notes' });
-      run.complete();
-    };
-    await chat.send('Hi');
-    await chat.state('complete');
-    await chat.page.getByText('Details').click();
-  },
-  approval: async () => {
-    chat.answer = (run) =>
-      run.propose({ action_id: 'a1', name: 'insert_track', args: { bpm: 120 }, wants: 'approval' });
-    await chat.send('Hi');
-    await chat.page.locator('fieldset').waitFor();
-  },
-  error: async () => {
-    chat.server.refusals.push({ status: 429, code: 'rate_limited', retryAfter: 60 });
-    await chat.send('Hi');
-    await chat.page.locator('.assistant-error').waitFor();
-  },
-};
-
 const LOOKS: [string, string, string][] = [
   ['light', 'theme=light', '/'],
   ['dark', 'theme=dark', '/'],
@@ -81,8 +32,9 @@ const LOOKS: [string, string, string][] = [
 
 describe.each(LOOKS)('in %s', (_name, query, path) => {
   it.each(Object.keys(STATES))('axe finds nothing while %s', async (state) => {
-    await chat.open(query, { path });
-    await STATES[state]?.();
+    chat.answer = () => {};
+    await chat.open(`${query}&${ALL_MODES}`, { path });
+    await STATES[state]?.(chat);
 
     expect(await violations()).toEqual([]);
   });

@@ -110,7 +110,6 @@ describe('an answer', () => {
       'Reasoning',
       'Notes',
       'Source',
-      'Details',
     ]);
     expect(await chat.answered.locator('details[open]').count()).toBe(2);
     expect(await chat.answered.locator('.assistant-appendix a').getAttribute('href')).toBe(
@@ -406,7 +405,7 @@ describe('actions', () => {
 
     const ran = await Promise.all([page, second].map((tab) => tab.evaluate('ran')));
     expect(ran.flat()).toEqual([{ bpm: 120 }]);
-    expect((await chat.run()).body.context?.actions).toEqual(['insert_track']);
+    expect((await chat.run()).body.context?.actions).toEqual(['suggest_prompts', 'insert_track']);
   });
 
   it('do not run again after a reload', async () => {

@@ -7,6 +7,10 @@ const heard: string[] = [];
 const chat = document.createElement('assistant-chat');
 
 chat.setAttribute('theme', query.get('theme') ?? 'light');
+for (const name of ['modes', 'label', 'header', 'devtools', 'suggestions']) {
+  const value = query.get(name);
+  if (value !== null) chat.setAttribute(name, value);
+}
 const track = query.get('track');
 if (track) chat.setAttribute('track-id', track);
 if (query.has('actions')) {

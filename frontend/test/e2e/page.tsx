@@ -23,6 +23,10 @@ createRoot(document.getElementById('root') as HTMLElement).render(
     trackId={query.get('track') ?? undefined}
     actions={query.has('actions') ? actions : {}}
     theme={theme ?? 'light'}
+    modes={query.get('modes')?.split(' ')}
+    label={query.get('label') ?? undefined}
+    header={query.get('header') !== 'false'}
+    suggestions={query.get('suggestions') !== 'false'}
     controls={controls}
     onSignIn={() => heard.push('sign-in')}
     onMessage={(answer) => heard.push(`message ${answer.text}`)}

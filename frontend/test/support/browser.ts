@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build, type Rolldown } from 'vite';
+import { lexerOnly } from '../../scripts/lexer-only.ts';
 
 const FLAGS = [
   '--no-sandbox',
@@ -25,6 +26,7 @@ export async function bundle(entry: string, alias: Record<string, string> = {}):
     configFile: false,
     logLevel: 'error',
     mode: 'production',
+    plugins: [lexerOnly()],
     resolve: { alias },
     oxc: { jsx: { runtime: 'automatic', development: false } },
     define: { 'process.env.NODE_ENV': '"production"' },

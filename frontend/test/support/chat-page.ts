@@ -66,13 +66,13 @@ export class ChatPage {
   }
 
   /** A fresh page; `query` fills the window. */
-  async open(query = '', { path = '/', width = 800, host = '127.0.0.1' } = {}): Promise<Page> {
+  async open(query = '', { path = '/', width = 800, height = 600, host = '127.0.0.1' } = {}): Promise<Page> {
     await this.page?.context().close();
     this.server.runs.clear();
     this.server.faults.length = 0;
     this.server.refusals.length = 0;
     this.server.seen.length = 0;
-    const context = await this.browser.newContext({ viewport: { width, height: 600 } });
+    const context = await this.browser.newContext({ viewport: { width, height } });
     this.page = await context.newPage();
     this.page.setDefaultTimeout(5_000);
     this.errors = collectErrors(this.page);
@@ -82,7 +82,7 @@ export class ChatPage {
   }
 
   get input(): Locator {
-    return this.page.locator('textarea');
+    return this.page.locator('.assistant-input');
   }
 
   get log(): Locator {

@@ -1,4 +1,5 @@
 import type { ErrorKind } from '../../core/index.ts';
+import type { Example } from '../parts/EmptyState.tsx';
 
 /** Every word that is shown. Pass a part of it, translated, as `strings`. */
 export const en = {
@@ -6,7 +7,36 @@ export const en = {
   log: 'Conversation',
   you: 'You',
   assistant: 'Assistant',
-  placeholder: 'Ask something',
+  welcome: 'What can I do for you?',
+  lede: '',
+  examples: [
+    { mode: 'chat', prompt: 'What can you do?' },
+    { mode: 'generate', prompt: 'Write a short example with a code block' },
+    {
+      mode: 'edit',
+      title: 'Sort these lines: pear, apple, fig',
+      prompt: 'Sort the lines',
+      content: 'pear\napple\nfig',
+    },
+  ] as readonly Example[],
+  suggestions: 'Suggestions',
+  newConversation: 'New conversation',
+  devtools: 'Devtools',
+  connection: {
+    ready: 'Ready',
+    connecting: 'Connecting',
+    live: 'Connected',
+    reconnecting: 'Reconnecting',
+    lost: 'Not connected',
+    offline: 'Offline',
+  },
+  mode: 'Mode',
+  modes: { chat: 'Chat', generate: 'Generate', edit: 'Edit' } as Record<string, string>,
+  placeholder: 'Ask anything',
+  placeholders: { generate: 'Describe what to make', edit: 'Say what to change' } as Record<string, string>,
+  document: 'Text to edit',
+  documentPlaceholder: 'Paste the text to edit',
+  hint: 'Enter sends, Shift+Enter breaks the line',
   input: 'Message',
   send: 'Send',
   stop: 'Stop',
@@ -26,6 +56,9 @@ export const en = {
   reasoning: 'Reasoning',
   requestId: 'Request',
   model: 'Model',
+  took: 'Time',
+  tokens: 'Tokens',
+  seconds: (seconds: number) => `${seconds.toFixed(1)} s`,
   taskDone: 'Done',
   taskOpen: 'Not done',
   earlier: 'Show earlier',
@@ -34,6 +67,7 @@ export const en = {
   deny: 'Deny',
   sending: 'Sending',
   waiting: 'Answering',
+  deciding: 'Waiting for your decision',
   stopping: 'Stopping',
   stopped: 'Stopped',
   lost: 'Connection lost, reconnecting',
@@ -42,8 +76,20 @@ export const en = {
   complete: (words: number) => `Answer complete, ${words} ${words === 1 ? 'word' : 'words'}`,
   tryIn: (seconds: number) => `You can try again in ${seconds} s`,
   actionProposed: (name: string) => `The assistant asks to run ${name}`,
-  actionDone: (name: string, phase: string) => `${name}: ${phase}`,
-  appendix: { code: 'Code', table: 'Table', file: 'File', citation: 'Source' } as Record<string, string>,
+  actionDone: (name: string, state: string) => `${name}: ${state}`,
+  actionStates: {
+    proposed: 'waiting',
+    claimed: 'running',
+    ok: 'done',
+    error: 'failed',
+    denied: 'declined',
+    expired: 'expired',
+  } as Record<string, string>,
+  expiresIn: (seconds: number) => `${seconds} s left to decide`,
+  appendix: { code: 'Code', table: 'Table', file: 'File', citation: 'Source', note: 'Note' } as Record<
+    string,
+    string
+  >,
   errors: {
     invalid: 'This message cannot be answered as it is.',
     auth: 'You need to sign in to go on.',

@@ -5,10 +5,10 @@ import { CopyButton } from '../parts/CopyButton.tsx';
 export function CodeBlock({ text, language }: { text: string; language: string }) {
   const strings = useStrings();
   return (
-    <figure className="assistant-code" dir="ltr">
+    <figure className="assistant-code" part="code" dir="ltr">
       <figcaption>
         <span>{language}</span>
-        <CopyButton text={text} label={strings.copyCode} />
+        <CopyButton text={text} label={strings.copyCode} words />
       </figcaption>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>

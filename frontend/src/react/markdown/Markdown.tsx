@@ -104,7 +104,7 @@ function Table({ table, images }: { table: Tokens.Table; images: readonly string
   );
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-    <div className="assistant-table" tabIndex={0}>
+    <div className="assistant-table" part="table" tabIndex={0}>
       <table>
         <thead>
           <tr>{table.header.map(cell('th'))}</tr>

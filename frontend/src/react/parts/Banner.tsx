@@ -12,6 +12,7 @@ export function Banner({ answer, onRetry }: { answer: AnswerMessage | undefined;
   if (!shown || !answer) return null;
   return (
     <div className="assistant-banner" part="banner">
+      <i className="assistant-spinner" aria-hidden="true" />
       <span>{strings.reconnecting(Math.max(1, answer.tries))}</span>
       <button type="button" onClick={onRetry}>
         {strings.retryNow}

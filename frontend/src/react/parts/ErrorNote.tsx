@@ -2,6 +2,7 @@ import { type AnswerMessage, type AssistantError, canReconnect, type ErrorKind }
 import { useCountdown } from '../hooks/useCountdown.ts';
 import { useStrings } from '../i18n/context.ts';
 import { CopyButton } from './CopyButton.tsx';
+import { Icon } from './Icon.tsx';
 
 export interface ErrorActions {
   onRetry: () => void;
@@ -20,13 +21,18 @@ export function ErrorNote({
   const seconds = useCountdown(error, error.retryAfter ?? 0);
   return (
     <div className="assistant-error" part="error" data-kind={error.kind} data-code={error.code}>
-      <p>{strings.errors[error.kind]}</p>
-      {seconds > 0 ? <p className="assistant-countdown">{strings.tryIn(seconds)}</p> : null}
-      <div className="assistant-buttons">
-        <Offer answer={answer} kind={error.kind} waiting={seconds > 0} {...actions} />
-        {error.kind === 'failed' && answer.requestId ? (
-          <CopyButton text={answer.requestId} label={strings.copyId} />
-        ) : null}
+      <Icon name="alert" />
+      <div>
+        <p>{strings.errors[error.kind]}</p>
+        {/* Only a message that has to be changed needs to be told what is wrong with it. */}
+        {error.kind === 'invalid' ? <p className="assistant-reason">{error.message}</p> : null}
+        {seconds > 0 ? <p className="assistant-countdown">{strings.tryIn(seconds)}</p> : null}
+        <div className="assistant-buttons">
+          <Offer answer={answer} kind={error.kind} waiting={seconds > 0} {...actions} />
+          {error.kind === 'failed' && answer.requestId ? (
+            <CopyButton text={answer.requestId} label={strings.copyId} words />
+          ) : null}
+        </div>
       </div>
     </div>
   );

@@ -1,10 +1,9 @@
 import { useStrings } from '../i18n/context.ts';
+import { IconButton } from './IconButton.tsx';
 
 export function JumpButton({ onJump }: { onJump: () => void }) {
   const strings = useStrings();
   return (
-    <button type="button" className="assistant-jump" part="jump" aria-label={strings.jump} onClick={onJump}>
-      ↓
-    </button>
+    <IconButton icon="down" className="assistant-jump" part="jump" label={strings.jump} onClick={onJump} />
   );
 }

@@ -1,11 +1,21 @@
-import { memo, type ReactNode } from 'react';
-import { type AnswerMessage, isOver, type Part, type UserMessage } from '../../core/index.ts';
+import { memo, useState } from 'react';
+import {
+  type AnswerMessage,
+  isOver,
+  type Mode,
+  type Part,
+  type StageData,
+  type UserMessage,
+} from '../../core/index.ts';
 import { useStrings } from '../i18n/context.ts';
 import { Markdown } from '../markdown/Markdown.tsx';
 import { ActionCard, type ActionCardProps } from './ActionCard.tsx';
 import { Appendix } from './Appendix.tsx';
 import { CopyButton } from './CopyButton.tsx';
 import { ErrorNote } from './ErrorNote.tsx';
+import { Icon } from './Icon.tsx';
+import { IconButton } from './IconButton.tsx';
+import { SUGGEST } from './Suggestions.tsx';
 
 export interface MessageActions {
   onRetry: (key: string) => void;
@@ -16,23 +26,34 @@ export interface MessageActions {
   onSignIn?: (() => void) | undefined;
 }
 
-export const UserView = memo(
-  ({ message, onEdit }: { message: UserMessage; onEdit: (key: string) => void }) => {
-    const strings = useStrings();
-    return (
-      <article className="assistant-message" part="message user" data-role="user" aria-label={strings.you}>
-        <p className="assistant-prompt" dir="auto">
-          {message.text}
-        </p>
-        <div className="assistant-tools">
-          <button type="button" onClick={() => onEdit(message.key)}>
-            {strings.edit}
-          </button>
-        </div>
-      </article>
-    );
-  },
-);
+export interface UserViewProps {
+  message: UserMessage;
+  /** The mode that need not be told. */
+  usualMode: Mode;
+  onEdit: (key: string) => void;
+}
+
+export const UserView = memo(({ message, usualMode, onEdit }: UserViewProps) => {
+  const strings = useStrings();
+  const { key, text, mode, content } = message;
+  return (
+    <article className="assistant-message" part="message user" data-role="user" aria-label={strings.you}>
+      <p className="assistant-prompt" part="bubble" dir="auto">
+        {text}
+      </p>
+      {content ? (
+        <details className="assistant-document">
+          <summary>{strings.document}</summary>
+          <pre>{content}</pre>
+        </details>
+      ) : null}
+      <div className="assistant-tools">
+        <IconButton icon="edit" label={strings.edit} onClick={() => onEdit(key)} />
+        {mode && mode !== usualMode ? <small>{strings.modes[mode] ?? mode}</small> : null}
+      </div>
+    </article>
+  );
+});
 
 export interface AnswerViewProps {
   answer: AnswerMessage;
@@ -58,11 +79,18 @@ export const AnswerView = memo(({ answer, images, actions }: AnswerViewProps) =>
       {appendices(answer.parts).map((part) => (
         <Appendix key={part.index} part={part} complete={over} images={images} />
       ))}
-      {answer.actions.map((action) => (
-        <ActionCard key={action.action_id} action={action} onAnswer={actions.onAnswer} />
-      ))}
+      {answer.actions
+        .filter(({ name }) => name !== SUGGEST)
+        .map((action) => (
+          <ActionCard key={action.action_id} action={action} over={over} onAnswer={actions.onAnswer} />
+        ))}
       {over ? null : <Working answer={answer} />}
-      {answer.state === 'cancelled' ? <p className="assistant-note">{strings.stopped}</p> : null}
+      {answer.state === 'cancelled' ? (
+        <p className="assistant-note">
+          <Icon name="stop" />
+          {strings.stopped}
+        </p>
+      ) : null}
       {answer.error ? (
         <ErrorNote
           answer={answer}
@@ -82,12 +110,8 @@ export const AnswerView = memo(({ answer, images, actions }: AnswerViewProps) =>
 function Working({ answer }: { answer: AnswerMessage }) {
   const strings = useStrings();
   const stage = answer.stages.findLast(({ state }) => state === 'started');
-  const label =
-    answer.state === 'sending'
-      ? strings.sending
-      : answer.state === 'stopping'
-        ? strings.stopping
-        : stage?.label;
+  const own = answer.state === 'sending' || answer.state === 'stopping';
+  const asked = answer.actions.some(({ phase, wants }) => phase === 'proposed' && wants === 'approval');
   return (
     <p className="assistant-working" part="working">
       <span className="assistant-dots" aria-hidden="true">
@@ -95,9 +119,20 @@ function Working({ answer }: { answer: AnswerMessage }) {
         <i />
         <i />
       </span>
-      {label || strings.waiting}
+      {own ? strings[answer.state as 'sending'] : asked ? strings.deciding : stage?.label || strings.waiting}
+      {!own && !asked && stage ? <Progress stage={stage} /> : null}
     </p>
   );
+}
+
+/** How far a stage is, or which of how many it is. */
+function Progress({ stage: { index, total, progress } }: { stage: StageData }) {
+  if (typeof progress === 'number') return <small>{Math.round(progress * 100)} %</small>;
+  return index && total && total > 1 ? (
+    <small>
+      {index} / {total}
+    </small>
+  ) : null;
 }
 
 /** Closed by default, so that its growth moves nothing. */
@@ -123,38 +158,45 @@ function Reasoning({
 
 function Tools({ answer, onRetry }: { answer: AnswerMessage; onRetry: () => void }) {
   const strings = useStrings();
+  const [open, setOpen] = useState(false);
+  const { text, error, requestId } = answer;
   return (
-    <div className="assistant-tools">
-      {answer.text ? <CopyButton text={answer.text} label={strings.copy} /> : null}
-      {answer.state === 'cancelled' ? (
-        <button type="button" onClick={onRetry}>
-          {strings.retry}
-        </button>
-      ) : null}
-      {answer.requestId ? (
-        <details className="assistant-details">
-          <summary>{strings.details}</summary>
-          <Facts answer={answer} id={answer.requestId} />
-        </details>
-      ) : null}
-    </div>
+    <>
+      <div className="assistant-tools">
+        {text ? <CopyButton text={text} label={strings.copy} /> : null}
+        {error ? null : <IconButton icon="retry" label={strings.retry} onClick={onRetry} />}
+        {requestId ? (
+          <IconButton icon="info" label={strings.details} expanded={open} onClick={() => setOpen(!open)} />
+        ) : null}
+      </div>
+      {open && requestId ? <Facts answer={answer} id={requestId} /> : null}
+    </>
   );
 }
 
-function Facts({ answer, id }: { answer: AnswerMessage; id: string }): ReactNode {
+function Facts({ answer: { complete }, id }: { answer: AnswerMessage; id: string }) {
   const strings = useStrings();
+  const seconds = complete?.timings?.total;
+  const tokens = complete?.usage?.output_tokens;
+  const facts: [string, string | undefined | false | null][] = [
+    [strings.model, complete?.model],
+    [strings.took, typeof seconds === 'number' && strings.seconds(seconds)],
+    [strings.tokens, tokens ? String(tokens) : null],
+  ];
   return (
-    <dl>
+    <dl className="assistant-facts" part="details">
       <dt>{strings.requestId}</dt>
       <dd>
         <code>{id}</code> <CopyButton text={id} label={strings.copyId} />
       </dd>
-      {answer.complete?.model ? (
-        <>
-          <dt>{strings.model}</dt>
-          <dd>{answer.complete.model}</dd>
-        </>
-      ) : null}
+      {facts.map(([name, value]) =>
+        value ? (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ) : null,
+      )}
     </dl>
   );
 }

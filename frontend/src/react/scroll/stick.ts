@@ -16,7 +16,7 @@ export class StickToEnd {
 
   constructor(
     private readonly box: HTMLElement,
-    content: HTMLElement,
+    private readonly content: HTMLElement,
     private readonly onPinned: (pinned: boolean) => void,
   ) {
     this.#observer = new ResizeObserver(() => this.#follow());
@@ -97,7 +97,8 @@ export class StickToEnd {
   }
 
   #follow(): void {
-    if (!this.#pinned) return;
+    // What stands in an empty window begins at its top.
+    if (!this.#pinned || this.content.clientHeight === 0) return;
     this.box.scrollTop = this.box.scrollHeight;
     this.#lastTop = this.box.scrollTop;
   }
