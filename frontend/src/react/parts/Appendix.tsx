@@ -29,7 +29,7 @@ function AppendixBody({ part, complete, images }: AppendixProps) {
     <>
       {url ? (
         <a href={url} target="_blank" rel="noopener noreferrer nofollow">
-          {part.title || url}
+          {url.replace(/^https?:\/\//, '')}
         </a>
       ) : null}
       <Markdown text={part.text} complete={complete} images={images} />
