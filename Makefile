@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc 2> /dev/null || echo 2)
 PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist load --maxschedchunk 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fast bench frontend lock clean
+.PHONY: help run test check fast bench frontend docs audit lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -32,12 +32,24 @@ bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 
 frontend: ## the tests of the TypeScript client and its windows (Node >= 20, Chromium for the browser part)
 	@cd frontend && npm ci --no-audit --no-fund && npm test
 
+docs: $(VENV)/.dev docs/node_modules/.installed ## the documentation as a site in build/site; a warning is an error
+	@$(BIN)/python docs/generate.py --check
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+
+audit: $(VENV)/.dev ## known vulnerabilities of what is installed with the server and with the client; asks the registries
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
+	@cd frontend && npm audit --audit-level=high
+
 lock: $(VENV)/.dev ## compile the requirements anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --all-extras pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --all-extras --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .lint-imports.log
+	rm -rf $(VENV) build docs/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .lint-imports.log
+
+docs/node_modules/.installed: docs/package-lock.json
+	@cd docs && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 # A stamp for each set of requirements: a second run starts at once.
 $(VENV)/.python:

@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: errors, metrics, routes, settings, and instance/config.example.py.
+"""Writes the pages that follow from the code, and instance/config.example.py.
 
 python docs/generate.py          writes what is stale
 python docs/generate.py --check  says what is stale, and exits 1
@@ -15,9 +15,14 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from gevent import monkey  # noqa: E402
+
+monkey.patch_all()  # as in wsgi.py: some pages are read off the whole package
+
 from assistant.config import PREFIX, Settings  # noqa: E402
 from assistant.errors import CODES  # noqa: E402
 from assistant.observability.metrics import FAMILIES  # noqa: E402
+from docs.tools import commands, http, python  # noqa: E402
 
 NOTE = "<!-- Written by docs/generate.py from the code; change it there. -->"
 
@@ -53,33 +58,8 @@ def errors() -> str:
 
 
 def routes() -> str:
-    """docs/reference/routes.md, from the contract beside it."""
-    contract = json.loads((ROOT / "docs/reference/openapi.json").read_text("utf-8"))
-    lines = [
-        "# Routes",
-        "",
-        NOTE,
-        "",
-        "Under `ASSISTANT_URL_PREFIX`, `/assistant` by default. `GET /assistant/openapi.json` has the bodies and a schema for",
-        "each event. Every response names its process in `Assistant-Instance`.",
-        "",
-        "| route | what | answers | refusals |",
-        "|---|---|---|---|",
-    ]
-    for path, methods in contract["paths"].items():
-        for method, operation in methods.items():
-            answers = sorted(filter(str.isdigit, operation["responses"]))
-            good, bad = (", ".join(a for a in answers if (a < "400") is fine) for fine in (True, False))
-            lines.append(f"| `{method.upper()} {path}` | {operation['summary']} | {good} | {bad or 'none'} |")
-    lines += [
-        "",
-        "Refusals are `application/problem+json`: `type`, `title`, `status`, `detail`, `code`, `kind`, `retryable`, and where",
-        "they apply `retry_after`, `scope`, `mode`, `limit`, `errors` (a list of `{loc, msg, type}`; input is never echoed).",
-        "[Errors](errors.md) lists the codes.",
-        "",
-        "Health and [metrics](metrics.md) are at the root in the stand-alone server, and under the prefix as an extension.",
-    ]
-    return "\n".join(lines) + "\n"
+    """docs/reference/routes.md"""
+    return http.page(json.loads((ROOT / "docs/reference/openapi.json").read_text("utf-8")), NOTE)
 
 
 def settings() -> str:
@@ -185,6 +165,8 @@ PAGES = {
     "docs/reference/metrics.md": metrics,
     "docs/reference/routes.md": routes,
     "docs/reference/settings.md": settings,
+    "docs/reference/python.md": lambda: python.page(NOTE),
+    "docs/reference/command-line.md": lambda: commands.page(NOTE),
     "instance/config.example.py": config,
 }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistant import sse
-from tests.deploy.nginx import NAME, Nginx
+from tests.deploy.nginx import NAME
 from tests.system.client import token
 from tests.tools import program
 
@@ -32,7 +32,7 @@ class Reply:
 class Curl:
     """One user's curl."""
 
-    site: Nginx
+    site: Any  # with base, certificate, https and http
     user: str = "ann"
     extra: list[str] = field(default_factory=list)
 
@@ -68,6 +68,22 @@ class Curl:
         """curl with an open stream, which it gives up after `within` seconds."""
         command = self.command(f"/assistant/stream/{request_id}", "--no-buffer", "--max-time", str(within), *options)
         return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def in_step(self, count: int, *options: str) -> list[str]:
+        """The chunks of an answer whose next chunk is sent only when the last one has been seen: whatever holds an event
+        back brings it to a standstill, which ends with curl's patience."""
+        request_id, seen = self.submit("steps", count=count), []
+        with self.stream(request_id, *options) as process:
+            for message in messages(process):
+                data = message.json()
+                if message.event == "response_chunk":
+                    seen.append(data["text"])
+                if message.event == "action" and data["phase"] == "proposed":
+                    path = f"/assistant/request/{request_id}/actions/{data['action_id']}"
+                    assert self.post(path, {"status": "ok"}).status == 202
+        assert process.returncode == 0
+        assert (message.event, data["outcome"]) == ("complete", "completed")
+        return seen
 
 
 def messages(process: subprocess.Popen[bytes]) -> Iterator[sse.Message]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -23,9 +24,12 @@ from assistant import gunicorn, providers
 from assistant.config import PREFIX, Settings
 from assistant.events import NAMES
 from assistant.protocols import RequestRegistry
+from tests.tools import program
 from tests.unit.told import ROOT, broken_claims, execute
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for page in (ROOT / "docs").rglob("*.md") if "node_modules" not in page.parts)]
+)
 # How long a server may take to listen, and a page's commands to run; seconds.
 STARTED, DONE = 30.0, 60.0
 
@@ -70,6 +74,21 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 @each_page
 def test_python_samples_run(page: Path) -> None:
     execute(*samples(page, "python"))
+
+
+@each_page
+def test_json_samples_are_json(page: Path) -> None:
+    for sample in samples(page, "json"):
+        json.loads(sample)
+
+
+@each_page
+def test_a_page_holds_no_sample_that_no_test_reads(page: Path) -> None:
+    """Python, shell, JSON and JavaScript run; diagrams are drawn; proxies' files go to the proxies (tests/deploy)."""
+    read = {"python", "sh", "json", "js", "mermaid", "text", "nginx"}
+    read |= {"haproxy", "caddy", "yaml"} if page.name == "proxies.md" else set()
+
+    assert {language for language, _ in _FENCE.findall(page.read_text("utf-8"))} <= read
 
 
 @each_page
@@ -237,6 +256,26 @@ def test_the_readme_shows_what_the_server_says(server: tuple[str, Path], tmp_pat
     assert timeless(printed).startswith(begun)
     (last,) = re.findall(r"id: (\S+)\nevent: complete", printed)
     assert f"id: {last}\nevent: complete" in shown
+
+
+@pytest.mark.system
+def test_the_page_of_the_two_steps_reads_an_answer(server: tuple[str, Path], tmp_path: Path) -> None:
+    base, _ = server
+    (sample,) = samples(ROOT / "docs/guides/from-a-streaming-post.md", "js")
+    script = tmp_path / "page.mjs"
+    script.write_text(
+        sample
+        + """
+        const base = process.argv[2], shown = [];
+        const { access_token } = await (await fetch(`${base}/session`, { method: 'POST' })).json();
+        const end = await ask(base, access_token, 'What is this server?', (text) => shown.push(text));
+        console.log(JSON.stringify([shown.join(''), end.text]));
+        """
+    )
+
+    shown, whole = json.loads(run(f"{program('node', 'nodejs')} {script} {base}/assistant", tmp_path))
+
+    assert shown == whole != ""
 
 
 @pytest.mark.system

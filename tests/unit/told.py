@@ -13,6 +13,7 @@ from flask import Flask
 from assistant import Assistant
 from assistant.cli import commands
 from assistant.config import OTHER_NAMES, PREFIX, Settings
+from assistant.errors import CODES
 from assistant.testing import SECRET, ScriptedProvider, make_app
 
 ROOT = Path(__file__).parents[2]
@@ -66,9 +67,12 @@ def execute(*samples: str) -> None:
     """Runs the Python samples of one page in order, in one namespace that has an `app` and its `assistant`."""
     app = Flask("sample")
     app.secret_key = SECRET
+    codes = dict(CODES)
     names: dict[str, Any] = {"__name__": "sample", "app": app, "assistant": Assistant(app, provider=ScriptedProvider())}
     try:
         for sample in samples:
             exec(compile(sample, "<sample>", "exec"), names)
     finally:
+        CODES.clear()  # a sample may add a code of its own to the table of this process
+        CODES.update(codes)
         names.clear()  # signals hold their receivers weakly: this ends those of the samples
