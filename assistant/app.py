@@ -38,6 +38,7 @@ def create_app(
         _ensure_secret(app)
     logs.configure()
     assistant.init_app(app)
+    logs.configure(app.extensions["assistant"].settings.log_format)
     for rule, method, view in blueprint.OPS_ROUTES:
         blueprint.add_route(app, rule, method, view)
     problems.register(app)

@@ -78,6 +78,10 @@ class Settings:
         False,
         "whether streams write their socket themselves; wsgi.py switches it on, middleware around the app forbids it",
     )
+    blocked_after: float = _setting(
+        0.1, "how long a piece of work may keep the loop before it is logged with its stack; 0 looks at nothing", low=0
+    )
+    log_format: str = _setting("auto", "log lines as json or text; auto: text in a terminal, json elsewhere")
     metrics_token: str = _setting(
         "", "the bearer token that /metrics asks for; without one everybody may read it", secret=True
     )

@@ -29,6 +29,7 @@ from .providers import demo
 from .registry.memory import MemoryRegistry
 from .runner import TaskRunner
 from .service import AssistantService
+from .stalls import StallMonitor
 from .viewer import Viewers
 from .web import blueprint
 from .web.auth import Authenticator, Identify
@@ -159,6 +160,7 @@ class Assistant:
             overrun=runner.overrun,
             abandon=runner.abandon,
             extra=(service.drain_step,),
+            during=StallMonitor(settings.blocked_after, sender=app).watching,
             clock=self._clock,
             sender=app,
         )
@@ -201,6 +203,8 @@ def check(settings: Settings) -> None:
     """Raises ConfigError for settings that each may stand, but not together."""
     if not settings.registry.startswith("memory:"):
         raise ConfigError(f"ASSISTANT_REGISTRY={settings.registry!r} is not supported; use memory://")
+    if settings.log_format not in logs.FORMATS:
+        raise ConfigError(f"ASSISTANT_LOG_FORMAT={settings.log_format!r} is none of {', '.join(logs.FORMATS)}")
     for origin in settings.origins:
         if not _ORIGIN.fullmatch(origin):
             raise ConfigError(

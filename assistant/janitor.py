@@ -9,7 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import gevent
@@ -30,7 +30,7 @@ TICK = 1.0
 class Janitor:
     """`runs` tells whether a request has a runner, `overrun` names those that ignore their stop, `abandon` ends one (see
     TaskRunner); `extra` duties run
-    in the same rounds."""
+    in the same rounds, and `during` is entered for as long as there are any."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Janitor:
         overrun: Callable[[], list[str]],
         abandon: Callable[[str], None],
         extra: tuple[Callable[[], None], ...] = (),
+        during: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Clock | None = None,
         sender: Any = None,
     ) -> None:
@@ -51,6 +52,7 @@ class Janitor:
         self._runs = runs
         self._overrun = overrun
         self._abandon = abandon
+        self._during = during
         self._clock = clock or Clock()
         self._sender = sender
         self._duties = (self.end_overdue, self.end_overrun, self.tend_viewers, self.remove_expired, *extra)
@@ -111,6 +113,7 @@ class Janitor:
             emit(requests_removed, self._sender, removed=list(removed), reasons=Counter(one.reason for one in removed))
 
     def _loop(self) -> None:
-        while True:
-            gevent.sleep(TICK)
-            self.round()
+        with self._during():
+            while True:
+                gevent.sleep(TICK)
+                self.round()

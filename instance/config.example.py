@@ -98,6 +98,12 @@ docs/generate.py writes this file from assistant/config.py.
 # Whether streams write their socket themselves; wsgi.py switches it on, middleware around the app forbids it.
 # ASSISTANT_SOCKET_DRIVER = False
 
+# How long a piece of work may keep the loop before it is logged with its stack; 0 looks at nothing.
+# ASSISTANT_BLOCKED_AFTER = 0.1
+
+# Log lines as json or text; auto: text in a terminal, json elsewhere.
+# ASSISTANT_LOG_FORMAT = "auto"
+
 # The bearer token that /metrics asks for; without one everybody may read it.
 # ASSISTANT_METRICS_TOKEN = ""
 

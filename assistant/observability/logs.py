@@ -1,4 +1,8 @@
-"""Log lines: one JSON object a line, fed by the signals; never a prompt, an answer, a token or a key."""
+"""Log lines: one JSON object a line, fed by the signals; never a prompt, an answer, a token or a key.
+
+A line is written in one go, so that those of several workers do not mix. One that cannot be written, to a full disk or a
+closed pipe, is counted and hurts nobody.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -18,7 +23,9 @@ from ..events import clean_value
 from ..signals import (
     answer_begun,
     drain_begun,
+    emit,
     event_published,
+    log_dropped,
     loop_blocked,
     processing_finished,
     processing_started,
@@ -32,10 +39,17 @@ from ..signals import (
 )
 
 log = logging.getLogger("assistant.events")
+_package = logging.getLogger("assistant")
 
 # orjson knows more types than JSON has; a line names those by their type.
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
+# How lines can look.
+FORMATS = ("auto", "json", "text")
+# Standard error, whatever Python's object of that name writes to.
+_STDERR = 2
+# Stalls of the loop that get a line: at most one in this time; seconds. All of them are counted.
+_BREATH = 1.0
 # Users whose hashes are remembered.
 _HASHES = 4096
 # Where a record carries the fields of its line.
@@ -69,7 +83,7 @@ class JsonFormatter(logging.Formatter):
 class Milestone(logging.LogRecord):
     """The record of a line that no piece of code has said: where it was called from is not looked up, and costs nothing."""
 
-    def __init__(self, event: str, fields: dict[str, Any]) -> None:
+    def __init__(self, event: str, fields: dict[str, Any], level: int = logging.INFO) -> None:
         created = time.time()
         self.__dict__ |= _ORIGIN
         self.__dict__ |= {
@@ -79,6 +93,8 @@ class Milestone(logging.LogRecord):
             "process": os.getpid(),
             FIELDS: fields,
         }
+        if level != logging.INFO:
+            self.levelno, self.levelname = level, logging.getLevelName(level)
 
 
 def _moment(seconds: float) -> str:
@@ -102,18 +118,74 @@ def _encodable(value: Any) -> Any:
         return type(value).__name__
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Sends the lines of this package to standard error, once; a host app that has handlers of its own keeps them."""
-    logger = logging.getLogger("assistant")
-    if logger.handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
-    logger.addHandler(handler)
+class TextFormatter(logging.Formatter):
+    """For people at a terminal: the moment, how bad, what, then the fields. No value begins a line or moves the cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {**getattr(record, FIELDS, {})}
+        if hasattr(record, "request_id"):
+            fields["request_id"] = record.request_id
+        shown = [_plain(record.getMessage()), *(f"{_plain(name)}={_plain(value)}" for name, value in fields.items())]
+        line = f"{_moment(record.created)[11:23]} {record.levelname.lower():<7} {'  '.join(shown)}"
+        if record.exc_info:
+            line += "".join("\n    " + _plain(part) for part in self.formatException(record.exc_info).split("\n"))
+        return line
+
+
+def _plain(value: object) -> str:
+    """The value as printable text on one line."""
+    text = str(value)
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class LineHandler(logging.Handler):
+    """Writes to standard error, past Python's buffers."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            _put(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        emit(log_dropped, None, lines=1)
+
+
+def _put(line: str) -> None:
+    data = line.encode(errors="replace") + b"\n"
+    while data:
+        data = data[os.write(_STDERR, data) :]
+
+
+def configure(format: str = "auto", level: int = logging.INFO) -> None:
+    """Sends the lines of this package to standard error; a host app that has handlers of its own keeps them."""
+    if not _package.handlers:
+        _package.addHandler(LineHandler())
+        _package.setLevel(level)
+        _package.propagate = False
+    for handler in _package.handlers:
+        if isinstance(handler, LineHandler):
+            handler.setFormatter(_formatter(format))
     # a line names its process and its time; what else a record looks up by itself would cost as much as the line
     logging.logThreads = logging.logMultiprocessing = False
-    logger.setLevel(level)
-    logger.propagate = False
+
+
+def _formatter(format: str) -> logging.Formatter:
+    return TextFormatter() if format == "text" or (format == "auto" and _in_terminal()) else JsonFormatter()
+
+
+def _in_terminal() -> bool:
+    try:
+        return os.isatty(_STDERR)
+    except OSError:  # closed
+        return False
+
+
+def write_now(event: str, level: int, **fields: Any) -> None:
+    """One line past `logging` and its locks, from any thread; for what must be told while the loop stands still."""
+    formatter = next((one.formatter for one in _package.handlers if isinstance(one, LineHandler)), None)
+    with suppress(OSError):
+        _put((formatter or JsonFormatter()).format(Milestone(event, fields, level)))
 
 
 def listen(app: Any) -> None:
@@ -146,6 +218,7 @@ class Lines:
         key = app.config.get("JWT_SECRET_KEY") or app.secret_key or b""
         self._key = hashlib.sha256(key.encode() if isinstance(key, str) else key).digest()
         self._hash = lru_cache(maxsize=_HASHES)(self._hashed)
+        self._blocked_at, self._unsaid = -_BREATH, 0
 
     def accepted(self, _: Any, *, ctx: Any, removed: int) -> None:
         self._line("request.created", ctx, bytes=ctx.size, prompt_chars=len(ctx.prompt), hidden_removed=removed)
@@ -204,7 +277,13 @@ class Lines:
         write("drain", running=running)
 
     def blocked(self, _: Any, *, seconds: float, stack: Any) -> None:
-        write("loop.blocked", logging.WARNING, duration=seconds, stack=stack)
+        """A loop that is overloaded stands still again and again: the lines of that must not add to it."""
+        now = time.monotonic()
+        if now - self._blocked_at < _BREATH:
+            self._unsaid += 1
+            return
+        write("loop.blocked", logging.WARNING, duration=seconds, stack=stack, over=True, unsaid=self._unsaid or None)
+        self._blocked_at, self._unsaid = now, 0
 
     def _line(self, event: str, ctx: Any, **fields: Any) -> None:
         write(
@@ -224,6 +303,4 @@ class Lines:
 def write(event: str, level: int = logging.INFO, **fields: Any) -> None:
     """One line with the fields that have a value."""
     if log.isEnabledFor(level):
-        record = Milestone(event, {name: value for name, value in fields.items() if value is not None})
-        record.levelno, record.levelname = level, logging.getLevelName(level)
-        log.handle(record)
+        log.handle(Milestone(event, {name: value for name, value in fields.items() if value is not None}, level))

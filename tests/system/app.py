@@ -49,6 +49,15 @@ def hold(run: Any) -> Iterator[Event]:
     time.sleep(3600)
 
 
+@assistant.handler("burn")
+def burn(run: Any) -> Iterator[Event]:
+    """Keeps the processor, and so the loop, for `seconds`."""
+    yield chunk("burning")
+    ends = time.monotonic() + run.request.context["seconds"]
+    while time.monotonic() < ends:
+        pass
+
+
 app = create_app(assistant=assistant)
 
 

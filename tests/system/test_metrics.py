@@ -152,23 +152,31 @@ def test_what_a_killed_worker_has_counted_stays_and_what_it_held_does_not(pair: 
     settled(pair, 'assistant_requests_total{mode="count",outcome="completed"}', before + 4)
 
 
-def test_a_new_server_begins_at_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_server_makes_the_folder_of_its_metrics_and_removes_it(tmp_path: Path) -> None:
     server = Server(tmp_path, "tests.system.pair:app")
     server.environ |= {"GUNICORN_CMD_ARGS": "--config tests/system/pair.py", "TMPDIR": str(tmp_path)}
+
     with server:
         (folder,) = tmp_path.glob("assistant-metrics-*")
         assert list(folder.glob("*.db"))
         server.send(signal.SIGTERM)
         server.ended(30)
+
     assert not folder.exists()
 
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    (kept / "counter_1.db").write_bytes(b"left by somebody")
-    server.environ["PROMETHEUS_MULTIPROC_DIR"] = str(kept)
+
+def test_a_server_empties_the_folder_that_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "counter_1.db").write_bytes(b"left by an earlier one")
+    server = Server(tmp_path, "tests.system.pair:app")
+    server.environ |= {"GUNICORN_CMD_ARGS": "--config tests/system/pair.py", "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+
     with server:
-        assert not (kept / "counter_1.db").exists()
+        assert not (tmp_path / "counter_1.db").exists()
         assert ended(server) == 0
+        server.send(signal.SIGTERM)
+        server.ended(30)
+
+    assert tmp_path.exists()
 
 
 def test_one_worker_counts_in_memory(server: Server) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -10,16 +11,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gevent import monkey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.events import action, chunk, stage, status
 from assistant.models import RequestContext
-from assistant.observability.logs import FIELDS, JsonFormatter, Lines, log, write
+from assistant.observability import logs
+from assistant.observability.logs import FIELDS, JsonFormatter, LineHandler, Lines, TextFormatter, log, write
 from assistant.protocols import Removed
+from assistant.signals import log_dropped
 from assistant.task import Usage
 from tests.properties import examples
 
+# gevent's own closes a descriptor in the loop's next round
+_close = monkey.get_original("os", "close")
 _CANARY = "canary-7d1f"
 _CTX = RequestContext(
     "20260101T000000000Z-00000000-0000-4000-8000-000000000001", "user-" + _CANARY, "chat", _CANARY, 0, 0, size=99,
@@ -155,3 +161,129 @@ def test_fields_without_a_value_are_left_out(heard: Heard) -> None:
     (line,) = heard.objects
     assert line["given"] == 0
     assert "missing" not in line
+
+
+def test_stalls_in_a_row_are_one_line(heard: Heard) -> None:
+    lines = Lines(SimpleNamespace(config={}, secret_key="x"))
+
+    for _ in range(5):
+        lines.blocked(None, seconds=0.2, stack=["a.py:1 f"])
+
+    (line,) = heard.objects
+    assert (line["event"], line["level"], line["stack"]) == ("loop.blocked", "warning", ["a.py:1 f"])
+
+
+# --- for people ------------------------------------------------------------------------------------------------
+@examples(200)
+@given(
+    st.text(st.characters() | st.characters(categories=["Cs"])),
+    st.dictionaries(st.text(max_size=5), _ODD, max_size=4),
+)
+def test_whatever_the_values_a_line_for_people_is_one_line_and_moves_no_cursor(
+    message: str, fields: dict[str, Any]
+) -> None:
+    line = TextFormatter().format(_record(message, **{FIELDS: fields}))
+
+    assert line.isprintable()
+
+
+def test_a_line_for_people_reads_well() -> None:
+    line = TextFormatter().format(
+        _record("request.created", created=3.25, request_id="r-1", **{FIELDS: {"mode": "chat", "bytes": 5}})
+    )
+
+    assert line == "00:00:03.250 warning request.created  mode=chat  bytes=5  request_id=r-1"
+
+
+def test_a_failure_for_people_is_indented_so_that_it_forges_no_line() -> None:
+    try:
+        raise ValueError("x\n00:00:00.000 info    forged\x1b[2J")
+    except ValueError:
+        first, *rest = TextFormatter().format(_record("broken", exc_info=sys.exc_info())).split("\n")
+
+    assert first.endswith("broken")
+    assert all(line.startswith("    ") and line.isprintable() for line in rest)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "terminal", "kind"),
+    [("auto", True, TextFormatter), ("auto", False, JsonFormatter), ("json", True, JsonFormatter),
+     ("text", False, TextFormatter)],
+)  # fmt: skip
+def test_people_at_a_terminal_get_lines_for_people(
+    wanted: str, terminal: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = logging.getLogger("assistant")
+    monkeypatch.setattr(package, "handlers", [LineHandler()])
+    monkeypatch.setattr(logs.os, "isatty", lambda _: terminal)
+
+    logs.configure(wanted)
+
+    assert [type(one.formatter) for one in package.handlers] == [kind]
+
+
+def test_handlers_of_the_teams_own_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = logging.NullHandler()
+    package = logging.getLogger("assistant")
+    monkeypatch.setattr(package, "handlers", [theirs])
+
+    logs.configure("json")
+
+    assert package.handlers == [theirs]
+    assert theirs.formatter is None
+
+
+# --- what cannot be written ------------------------------------------------------------------------------------
+def _full() -> int:
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def _closed_pipe() -> int:
+    reading, writing = os.pipe()
+    _close(reading)
+    return writing
+
+
+def _no_descriptor() -> int:
+    descriptor = os.open("/dev/null", os.O_WRONLY)
+    _close(descriptor)
+    return descriptor
+
+
+@pytest.mark.parametrize("target", [_full, _closed_pipe, _no_descriptor])
+def test_a_line_that_cannot_be_written_is_counted_and_hurts_nobody(
+    target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    descriptor, dropped = target(), []
+    monkeypatch.setattr(logs, "_STDERR", descriptor)
+    handler = LineHandler()
+    handler.setFormatter(JsonFormatter())
+
+    def count(_: object, *, lines: int) -> None:
+        dropped.append(lines)
+
+    with log_dropped.connected_to(count):
+        for _ in range(3):
+            handler.handle(_record("x"))
+    logs.write_now("x", logging.WARNING)
+
+    assert dropped == [1, 1, 1]
+    if target is not _no_descriptor:
+        _close(descriptor)
+
+
+def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    monkeypatch.setattr(logs, "_STDERR", writing)
+    handler, written = LineHandler(), []
+    handler.setFormatter(JsonFormatter())
+    monkeypatch.setattr(logs.os, "write", lambda _, data: written.append(bytes(data)) or len(data))
+
+    handler.handle(_record("x" * 20_000))
+
+    monkeypatch.undo()
+    _close(reading)
+    _close(writing)
+    (line,) = written
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
