@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +16,10 @@ from assistant.testing import ScriptedProvider
 from tests.integration.conftest import Start
 from tests.integration.routes import Route, routes, secured
 from tests.integration.server import Server, problem
+
+# Answers timed of each kind on each route, and how far from a fair coin the guess of one who times them may be. Chance
+# alone strays by 0.02, so that this bound is seven of its deviations away; a tenth more time for one kind crosses it.
+_TIMED, _ADVANTAGE = 400, 0.15
 
 UNKNOWN = "20260101T000000000Z-00000000-0000-4000-8000-00000000abcd"
 
@@ -79,6 +86,37 @@ def test_someone_elses_request_is_like_an_unknown_one(start: Start, state: Any) 
 
             assert told(foreign) == told(absent), route
             assert foreign.status_code == 404, route
+
+
+@pytest.mark.parametrize("state", [running, ended, forgotten])
+def test_the_time_of_an_answer_does_not_tell_them_apart(start: Start, state: Any) -> None:
+    server, request_id = state(start)
+    next(iter(server.app.extensions["limiter"])).enabled = False  # 429 would be another answer
+    dice = random.Random(32)
+
+    for route in (route for route in named(server) if route.method != "HEAD"):
+        spent: dict[str, list[int]] = {request_id: [], UNKNOWN: []}
+        for asked in dice.sample([request_id, UNKNOWN] * _TIMED, 2 * _TIMED):
+            began = time.thread_time_ns()  # of this thread alone: who else is on the machine does not count
+            server.call(route.method, route.at(asked), user="eve", json=route.body)
+            spent[asked].append(time.thread_time_ns() - began)
+
+        assert 0.5 - _ADVANTAGE < chance_to_tell(*spent.values()) < 0.5 + _ADVANTAGE, route
+
+
+def chance_to_tell(ones: Sequence[float], others: Sequence[float]) -> float:
+    """How often one of `ones` is more than one of `others`: 0.5 when nothing sets them apart, 0 or 1 when all does."""
+    ranked = sorted([(value, 0) for value in others] + [(value, 1) for value in ones])
+    ranks = sum(rank for rank, (_, which) in enumerate(ranked, 1) if which)
+    return (ranks - len(ones) * (len(ones) + 1) / 2) / (len(ones) * len(others))
+
+
+def test_the_measure_of_time_sees_what_is_there() -> None:
+    dice = random.Random(1)
+    like, alike, slower = ([dice.gauss(mean, 30) for _ in range(_TIMED)] for mean in (300, 300, 330))
+
+    assert abs(chance_to_tell(like, alike) - 0.5) < _ADVANTAGE
+    assert chance_to_tell(slower, like) > 0.5 + _ADVANTAGE
 
 
 def _action_of(server: Server, request_id: str) -> str:
