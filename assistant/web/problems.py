@@ -70,7 +70,7 @@ def from_http(error: HTTPException) -> Response:
     if status < 400:  # a redirect is no failure
         return error.get_response()  # type: ignore[return-value]
     kind = _BY_STATUS.get(status, InvalidRequest if status < 500 else Internal)
-    response = problem(kind())
+    response = problem(kind("There is nothing at this address.") if status == 404 else kind())
     response.status_code = status
     if status == 405:
         response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

@@ -9,7 +9,7 @@ import orjson
 from flask import Response, g, request
 
 from ..errors import AssistantError
-from ..models import ActionReply, AssistantRequest
+from ..models import ActionReply, AssistantRequest, ClaimReply, ResultReply
 from ..protocols import Created
 from ..sanitize import invalid
 from ..service import Submission
@@ -17,8 +17,9 @@ from ..signals import emit, request_rejected
 from . import guests
 from .body import parse_json, read_body, validated
 from .state import WebState, state
-from .stream import check_id
+from .stream import bare, check_id
 
+_STATUSES = ("claimed", "ok", "error", "denied")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -104,7 +105,7 @@ def cancel(request_id: str) -> Response:
     check_id(request_id)
     web.limits.check_cancel()
     ended = web.service.cancel(user_id, request_id)
-    return Response(status=202) if ended is None else json_response(ended)
+    return bare(202) if ended is None else json_response(ended)
 
 
 def answer(request_id: str, action_id: str) -> Response:
@@ -113,9 +114,18 @@ def answer(request_id: str, action_id: str) -> Response:
     user_id = web.auth.caller().user_id
     check_id(request_id)
     raw = read_body(web.settings.body_timeout)
-    reply = validated(ActionReply, parse_json(raw))
+    reply = _reply(parse_json(raw))
     repeated = web.service.answer(user_id, request_id, action_id, reply)
     return json_response({"action_id": action_id, "status": reply.status}, 200 if repeated else 202)
+
+
+def _reply(data: Any) -> ActionReply:
+    """A claim or a result, as its status says. Raises InvalidRequest that names the fault of the one that was meant."""
+    status = data.get("status") if isinstance(data, dict) else None
+    if isinstance(data, dict) and status not in _STATUSES:
+        raise invalid(("status",), "one of: " + ", ".join(_STATUSES), "literal_error")
+    reply: ActionReply = validated(ClaimReply if status == "claimed" else ResultReply, data)
+    return reply
 
 
 def session() -> Response:

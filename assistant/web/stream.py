@@ -37,7 +37,7 @@ def stream_events(request_id: str) -> Response:
         emit(stream_refused, web.sender, user_id=g.get("assistant_user"), cursor=given, code=problem.code)
         raise
     if viewer is None:
-        return Response(status=204)
+        return bare(204)
     body = () if request.method == "HEAD" else drive(viewer, request.environ, web.settings, sender=web.sender)
     response = Response(body, mimetype=sse.MIMETYPE, direct_passthrough=True)  # blocks of bytes already
     response.headers.update(
@@ -55,6 +55,14 @@ def _viewer(web: WebState, request_id: str) -> Viewer | None:
     caller = web.auth.caller()
     check_id(request_id)
     return web.service.stream(caller.user_id, request_id, cursor_of(), caller.token_ends)
+
+
+def bare(status: int) -> Response:
+    """A response without a body, which no cache keeps: a 204 would be kept by some (RFC 9110, section 15.1)."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def check_id(request_id: str) -> None:

@@ -340,3 +340,39 @@ def test_nothing_odd_on_any_route_is_ever_a_failure_of_ours(server: Server) -> N
 def _latin(text: str) -> str:
     """What a header can carry: other characters arrive as the bytes of their UTF-8."""
     return text.replace("\x00", "\\0").encode().decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "loc"),
+    [
+        ({"status": "ok", "value": 1, CANARY: 1}, ["?"]),
+        ({"status": "ok", "extra": 1}, ["extra"]),
+        ({"status": "claimed"}, ["claim"]),
+        ({"status": "claimed", "claim": "c", "value": 1}, ["value"]),
+        ({"status": CANARY}, ["status"]),
+        ({"status": ["ok"]}, ["status"]),
+        ({}, ["status"]),
+        ([], []),
+    ],
+)
+def test_a_wrong_reply_is_told_what_is_wrong_with_the_one_that_was_meant(server: Server, reply: Any, loc: Any) -> None:
+    response = server.call("POST", f"/request/{server.started()}/actions/act-1", json=reply)
+
+    assert [error["loc"] for error in problem(response, 400, "invalid_request")["errors"]] == [loc]
+    assert CANARY not in response.text
+
+
+def test_an_answer_without_a_body_says_no_type_and_is_not_kept(start: Start) -> None:
+    server = start(60.0)
+    request_id = server.started()
+
+    stopped = server.call("DELETE", f"/request/{request_id}")
+    server.finished()
+    last = server.call("GET", f"/request/{request_id}").json["last_event_id"]
+    over = server.call("GET", f"/stream/{request_id}?after={last}")
+
+    assert (stopped.status_code, over.status_code) == (202, 204)
+    for response in (stopped, over):
+        assert response.data == b""
+        assert "Content-Type" not in response.headers
+        assert response.headers["Cache-Control"] == "no-store"
