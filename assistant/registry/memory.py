@@ -20,7 +20,8 @@ from ..config import Settings
 from ..errors import Gone, IdempotencyMismatch, NotFound, ServerFull, TooManyActive, TooManyViewers
 from ..events import Event, status
 from ..models import ActionReply, Cursor, RequestContext, Status
-from ..protocols import Batch, Created, IdempotencyKey, Inbox, Overdue, Removed, Snapshot, Wake
+from ..protocols import Batch, Created, IdempotencyKey, Inbox, Orphan, Overdue, Removed, Snapshot, Wake
+from .life import Life, end_of
 from .queue import EventQueue
 
 # How long a client should wait before it tries again; seconds. A place is free as soon as one answer ends.
@@ -30,25 +31,14 @@ _RETRY_FULL = 5.0
 _TOMBSTONES = 10_000
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """One request with its log. Moments are monotonic seconds."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Entry(Life):
+    """One request with its log."""
 
-    ctx: RequestContext
     queue: EventQueue
-    created: float
-    status: Status = Status.ACCEPTED
     key: tuple[str, str] | None = None
-    inbox: Inbox | None = None
-    stop_reason: str | None = None
     actions: dict[str, ActionState] = field(default_factory=dict)
     proposals: dict[str, dict[str, Any]] = field(default_factory=dict)
-    last_event: float = 0.0
-    answering_since: float | None = None  # None once the first part of the answer is out
-    viewers: int = 0
-    views: int = 0  # viewers that have come, in all
-    left: float = 0.0  # when the last viewer went, or the creation
-    ended: float = 0.0
 
     @property
     def size(self) -> int:
@@ -57,6 +47,8 @@ class _Entry:
 
 class MemoryRegistry:
     """RequestRegistry in this process's memory."""
+
+    shared = False
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
@@ -127,7 +119,9 @@ class MemoryRegistry:
             before = queue.bytes
             cursor = queue.append(attempt, event)
             self.bytes += queue.bytes - before
-            _note(entry, event, self._clock.monotonic())
+            entry.note(event, self._clock.monotonic())
+            if event.name == "action":
+                _keep_action(entry, event.data)
         queue.wake()
         return cursor
 
@@ -137,7 +131,7 @@ class MemoryRegistry:
             before = entry.queue.bytes
             cursor = entry.queue.finish(attempt, terminal)
             self.bytes += entry.queue.bytes - before
-            entry.status = _end_of(terminal)
+            entry.status = end_of(terminal)
             entry.ended = self._clock.monotonic()
             entry.inbox = None
             for state in entry.actions.values():
@@ -221,7 +215,7 @@ class MemoryRegistry:
     def overdue(self) -> list[Overdue]:
         now = self._clock.monotonic()
         with self._lock:
-            found = [(entry.ctx.request_id, self._late(entry, now)) for entry in self._live.values()]
+            found = [(entry.ctx.request_id, entry.late(self._settings, now)) for entry in self._live.values()]
         return [Overdue(request_id, code) for request_id, code in found if code is not None]
 
     def sweep(self) -> list[Removed]:
@@ -237,6 +231,10 @@ class MemoryRegistry:
             self._bury(now)
             removed, self._evicted = self._evicted, []
         return removed
+
+    def reap(self) -> list[Orphan]:
+        """Nobody is left to take over what was lost with the process."""
+        return []
 
     def ping(self) -> None:
         """Memory is always reachable."""
@@ -266,7 +264,7 @@ class MemoryRegistry:
         now = self._clock.monotonic()
         settings = self._settings
         queue = EventQueue(settings.max_request_events, settings.max_request_bytes - ctx.size)
-        entry = _Entry(ctx, queue, created=now, last_event=now, answering_since=now, left=now)
+        entry = _Entry(ctx=ctx, queue=queue, created=now, last_event=now, answering_since=now, left=now)
         accepted = status(Status.ACCEPTED)
         queue.append(ctx.attempt, Event(accepted.name, {**accepted.data, "ts": ctx.created_at}))
         return entry
@@ -334,53 +332,21 @@ class MemoryRegistry:
             del self._tombstones[request_id]
             surplus -= 1
 
-    def _late(self, entry: _Entry, now: float) -> str | None:
-        """The error that a running request has earned; the clocks of the protocol, the hardest first."""
-        limits = self._settings
-        if now - entry.created >= limits.deadline:
-            return "deadline_exceeded"
-        if entry.status is not Status.WAITING_ACTION:  # then the action's own clock runs
-            if entry.answering_since is not None and now - entry.answering_since >= limits.first_chunk_timeout:
-                return "provider_timeout"
-            if now - entry.last_event >= limits.request_ttl:
-                return "expired"
-        if not entry.viewers:
-            patience = limits.abandon_timeout if entry.views else limits.unwatched_timeout
-            if now - entry.left >= patience:
-                return "abandoned"
-        return None
 
-
-def _note(entry: _Entry, event: Event, now: float) -> None:
-    """Keeps the facts about a request that follow from its newest event."""
-    entry.last_event = now
-    if event.name == "response_chunk":
-        entry.answering_since = None
-    elif event.name == "status":
-        was, entry.status = entry.status, Status(event.data["state"])
-        if was is Status.WAITING_ACTION and entry.answering_since is not None:
-            entry.answering_since = now  # the wait was the page's, not the model's
-    elif event.name == "action":
-        data = event.data
-        if data["phase"] == "proposed":
-            entry.actions[data["action_id"]] = ActionState(
-                data["action_id"], data["name"], data["wants"], data["expires_at"]
-            )
-            entry.proposals[data["action_id"]] = data
-
-
-def _end_of(terminal: Event) -> Status:
-    if terminal.name == "error":
-        return Status.FAILED
-    return Status.CANCELLED if terminal.data["outcome"] == "cancelled" else Status.COMPLETED
+def _keep_action(entry: _Entry, data: dict[str, Any]) -> None:
+    """Remembers a proposed action; the later phases come from replies."""
+    if data["phase"] == "proposed":
+        entry.actions[data["action_id"]] = ActionState(
+            data["action_id"], data["name"], data["wants"], data["expires_at"]
+        )
+        entry.proposals[data["action_id"]] = data
 
 
 def _snapshot(entry: _Entry, now: float) -> Snapshot:
     queue = entry.queue
-    state = Status.CANCELLING if entry.stop_reason == "cancelled" and not queue.closed else entry.status
     return Snapshot(
         ctx=entry.ctx,
-        status=state,
+        status=entry.shown(closed=queue.closed),
         last_event=queue.last,
         viewers=entry.viewers,
         events=len(queue),

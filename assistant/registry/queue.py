@@ -23,7 +23,7 @@ from ..protocols import Batch
 
 # What the envelope of a terminal event takes at most, besides the text and parts that it repeats; bytes. Its names and its
 # message are bounded in characters, of which JSON may make six bytes each.
-_ENVELOPE = 10_000
+ENVELOPE = 10_000
 # What the envelope of one part in it takes; bytes. Every chunk may begin a new part.
 _PART = 64
 
@@ -50,7 +50,7 @@ class EventQueue:
         self._sealed: _Sealed | None = None  # the same frames once closed
         self._starts: list[tuple[int, int]] = [(1, 0)]  # (attempt, index of its first frame)
         self._attempt = 1
-        self._owed = _ENVELOPE
+        self._owed = ENVELOPE
         self._wakers: tuple[Callable[[], None], ...] = ()
         self.bytes = 0
         self.max_events = max_events
@@ -81,7 +81,7 @@ class EventQueue:
     def append(self, attempt: int, event: Event) -> Cursor:
         """Stores an event; the caller then calls `wake`. Raises RequestClosed, Fenced, BudgetExceeded."""
         payload = sse.dumps(event.data)
-        owed = _repeated(event, payload)
+        owed = repeated(event, payload)
         seq = self._next(attempt)
         frame = sse.numbered(event.name, payload, attempt, seq)
         size = len(frame)
@@ -96,11 +96,7 @@ class EventQueue:
         """Stores the last event and closes the log, in one step. Raises RequestClosed, Fenced."""
         payload = sse.dumps(terminal.data)
         seq = self._next(attempt)
-        # a new list: no reader may see the last event in a log that is still open
-        frames = [*self._frames, sse.numbered(terminal.name, payload, attempt, seq)]
-        self._sealed = _Sealed(b"".join(frames), array("Q", accumulate(map(len, frames))))
-        self._frames = []
-        self.bytes = len(self._sealed.block)
+        self._seal([sse.numbered(terminal.name, payload, attempt, seq)])
         return Cursor(attempt, seq)
 
     def read(self, after: Cursor) -> Batch:
@@ -133,6 +129,13 @@ class EventQueue:
         for wake in self._wakers:
             wake()
 
+    def _seal(self, last: list[bytes]) -> None:
+        # a new list: no reader may see the last event in a log that is still open
+        frames = self._frames + last
+        self._sealed = _Sealed(b"".join(frames), array("Q", accumulate(map(len, frames))))
+        self._frames = []
+        self.bytes = len(self._sealed.block)
+
     def _next(self, attempt: int) -> int:
         if self.closed:
             raise RequestClosed
@@ -158,7 +161,7 @@ class EventQueue:
         return START
 
 
-def _repeated(event: Event, payload: bytes) -> int:
+def repeated(event: Event, payload: bytes) -> int:
     """How many bytes of this event the terminal event will say again: the text once joined and once in its part."""
     if event.name == "response_chunk":
         text = 2 * len(sse.dumps(event.data["text"])) + _PART
