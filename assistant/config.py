@@ -42,7 +42,13 @@ def parse_pairs(text: str) -> dict[str, str]:
 class Settings:
     """What a team can set. Durations are seconds, sizes bytes. Field `max_active` is ASSISTANT_MAX_ACTIVE, and so on."""
 
-    registry: str = _setting("memory://", "where requests live: memory:// (one worker)")
+    # a secret: the address may hold a password
+    registry: str = _setting(
+        "memory://", "where requests live: memory:// (one worker) or redis://host:port/db (any number)", secret=True
+    )
+    redis_prefix: str = _setting(
+        "assistant", "what the keys of this deployment begin with, where several share a Redis"
+    )
     provider: str = _setting("demo", "which model provider answers: demo, openai or anthropic")
     model: str = _setting("", "the model's name, for providers that need one")
     models: dict[str, str] = _setting({}, "a model per mode, for example chat=small,generate=large")
@@ -55,6 +61,7 @@ class Settings:
     origins: tuple[str, ...] = _setting((), "other origins whose pages may call, exact, comma-separated")
     proxies: int = _setting(0, "how many trusted proxies stand in front (for X-Forwarded-*)", low=0, high=10)
     max_active: int = _setting(1000, "most running requests a worker", low=1)
+    max_active_total: int = _setting(0, "most running requests of all workers together; 0 means no bound", low=0)
     max_active_per_user: int = _setting(5, "most running requests a user", low=1)
     max_viewers: int = _setting(10, "most open streams a request", low=1)
     max_streams: int = _setting(1000, "most open streams a worker", low=1)
@@ -107,7 +114,7 @@ class Settings:
 
 
 # Names with the prefix that other parts read: hosting hooks, not settings of the server's behaviour.
-OTHER_NAMES = frozenset({"ASSISTANT_STANDALONE", "ASSISTANT_UNPATCHED", "ASSISTANT_GREETING"})
+OTHER_NAMES = frozenset({"ASSISTANT_STANDALONE", "ASSISTANT_UNPATCHED", "ASSISTANT_GREETING", "ASSISTANT_NODE"})
 
 
 def _check_names(known: Mapping[str, Any], config: Mapping[str, Any], environ: Mapping[str, str]) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from .errors import AssistantError
+
 Part = Literal["text", "reasoning", "appendix"]
 StageState = Literal["started", "finished", "failed", "skipped"]
 
@@ -22,6 +24,8 @@ STATES = frozenset({"accepted", "running", "waiting_action", "recovering", "canc
 # Deepest nesting of a payload: the same as of a context (protocol: depth 16), with room for the envelope.
 _MAX_DEPTH = 20
 _INT64 = 2**63
+# Longest message of a failure that goes into the log; characters.
+_MESSAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +133,19 @@ def ask(name: str, args: Mapping[str, Any] | None = None, *, timeout: float | No
     """Something for the page to do; `yield ask(...)` gives its value, or raises ActionDenied, ActionFailed or
     ActionExpired. `timeout` is in seconds; the setting ASSISTANT_ACTION_TIMEOUT without one."""
     return Ask({"name": clean_text(name), "args": clean_value(args or {}), "timeout": timeout})
+
+
+def failure(problem: AssistantError, now: int, partial: dict[str, Any] | None = None) -> Event:
+    """The terminal event of a request that failed; `partial` is what it had said by then."""
+    return Event(
+        "error",
+        {
+            "code": problem.code,
+            "message": clean_text(problem.detail)[:_MESSAGE],
+            "retryable": problem.retryable,
+            "retry_after": problem.retry_after,
+            "partial": partial or {"text": "", "parts": []},
+            "trace_id": None,
+            "ts": now,
+        },
+    )

@@ -146,7 +146,7 @@ class Assistant:
         logs.listen(app)
 
     def _wire(self, app: Flask, settings: Settings, llm: LLMProvider) -> WebState:
-        registry = self._registry or MemoryRegistry(settings, self._clock)
+        registry = self._registry or build_registry(settings, self._clock)
         viewers = Viewers(settings.max_streams)
         runner = TaskRunner(
             registry, self.catalog, llm, settings, clock=self._clock, sender=app, context=app.app_context
@@ -159,7 +159,8 @@ class Assistant:
             runs=runner.runs,
             overrun=runner.overrun,
             abandon=runner.abandon,
-            extra=(service.drain_step,),
+            recover=runner.recover,
+            extra=(service.drain_step, service.send_away),
             during=StallMonitor(settings.blocked_after, sender=app).watching,
             clock=self._clock,
             sender=app,
@@ -170,7 +171,7 @@ class Assistant:
             settings=settings,
             janitor=janitor,
             auth=Authenticator(app, settings, self.identify),
-            limits=Limits(app, settings),
+            limits=Limits(app, settings, _rates_storage(settings)),
             instance=uuid.uuid4().hex[:12],
             sender=app,
             metrics=metrics.listen(app, registry, _named(llm)),
@@ -201,8 +202,6 @@ def require_patched(app: Flask) -> None:
 
 def check(settings: Settings) -> None:
     """Raises ConfigError for settings that each may stand, but not together."""
-    if not settings.registry.startswith("memory:"):
-        raise ConfigError(f"ASSISTANT_REGISTRY={settings.registry!r} is not supported; use memory://")
     if settings.log_format not in logs.FORMATS:
         raise ConfigError(f"ASSISTANT_LOG_FORMAT={settings.log_format!r} is none of {', '.join(logs.FORMATS)}")
     for origin in settings.origins:
@@ -233,6 +232,28 @@ def _told_to_listen_on() -> str | None:
     command = click.get_current_context(silent=True)
     host = command.params.get("host") if command is not None else None
     return str(host) if host else None
+
+
+def build_registry(settings: Settings, clock: Clock) -> RequestRegistry:
+    """The registry that the settings name; it connects to nothing yet. Raises ConfigError."""
+    if settings.registry.startswith("memory:"):
+        return MemoryRegistry(settings, clock)
+    try:
+        from .registry.redis import RedisRegistry  # late: the package redis is an extra
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "ASSISTANT_REGISTRY names Redis, and its client is not installed: pip install 'assistant-server[redis]'"
+        ) from None
+    return RedisRegistry(settings, clock)
+
+
+def _rates_storage(settings: Settings) -> dict[str, Any] | None:
+    """Request rates are counted where requests live."""
+    if settings.registry.startswith("memory:"):
+        return None
+    from .registry.redis.connection import limiter_storage  # late: see build_registry
+
+    return limiter_storage(settings.registry, settings.redis_prefix)
 
 
 def _ensure_jwt(app: Flask, settings: Settings) -> None:

@@ -11,6 +11,8 @@ import shutil  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
+import time  # noqa: E402
+import uuid  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -34,8 +36,9 @@ _streams = int(os.environ.get("ASSISTANT_MAX_STREAMS") or 1000)
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
 worker_class = "gevent"
-# Memory belongs to one process; see on_starting.
-workers = int(os.environ.get("WORKERS") or 1)
+_shared = not (os.environ.get("ASSISTANT_REGISTRY") or "memory://").startswith("memory:")
+# Memory belongs to one process, see on_starting; over Redis every core gets a worker.
+workers = int(os.environ.get("WORKERS") or (len(os.sched_getaffinity(0)) if _shared else 1))
 # The app has the real caps and answers 503; this one only hangs, and idle keep-alive connections count.
 worker_connections = 2 * _streams + 200
 # New connections that may wait while the loop is busy: a reconnect storm of every stream at once fits.
@@ -66,10 +69,13 @@ def on_starting(server: Any) -> None:
     registry = os.environ.get("ASSISTANT_REGISTRY") or "memory://"
     if server.cfg.workers > 1 and registry.startswith("memory:"):
         server.log.error(
-            "%s workers cannot share ASSISTANT_REGISTRY=memory://; set WORKERS=1 (one gevent worker carries 1,000 streams)",
+            "%s workers cannot share ASSISTANT_REGISTRY=memory://; set WORKERS=1 (one gevent worker carries 1,000 streams) "
+            "or ASSISTANT_REGISTRY=redis://...",
             server.cfg.workers,
         )
         sys.exit(_EX_CONFIG)
+    # by this name the master frees what a dead worker held
+    os.environ.setdefault("ASSISTANT_NODE", uuid.uuid4().hex[:8])
     _share_metrics(server.cfg)
 
 
@@ -79,6 +85,11 @@ def child_exit(_: Any, worker: Any) -> None:
         from prometheus_client import multiprocess
 
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    registry = os.environ.get("ASSISTANT_REGISTRY") or "memory://"
+    if not registry.startswith("memory:"):
+        from assistant.registry.redis import free_worker  # late: the master needs Redis only here
+
+        free_worker(registry, os.environ.get("ASSISTANT_REDIS_PREFIX") or "assistant", worker.pid)
 
 
 def on_exit(_: Any) -> None:
@@ -132,6 +143,7 @@ def post_worker_init(worker: Any) -> None:
 
     signal.signal(signal.SIGTERM, on_term)
     gevent.spawn(_drain_when, lambda: not worker.alive)
+    _hold_for_tasks(worker)
     if worker.age == 1:
         _greet(worker.cfg.address[0])
 
@@ -158,6 +170,21 @@ def _host_of(address: Any) -> str | None:
     return address[0] if isinstance(address, tuple) else None
 
 
+def _hold_for_tasks(worker: Any) -> None:
+    """Lets a worker whose connections are gone live until its requests have ended: where viewers go on elsewhere, the
+    server itself would see nothing left to wait for. The app ends them in time (ASSISTANT_DRAIN_TIMEOUT)."""
+    serve = worker.run
+
+    def run() -> None:
+        serve()
+        ends = time.monotonic() + worker.cfg.graceful_timeout
+        while time.monotonic() < ends and not all(web.service.idle for web in _installed()):
+            worker.notify()
+            gevent.sleep(_LOOK)
+
+    worker.run = run
+
+
 def worker_int(_: Any) -> None:
     """On SIGINT or SIGQUIT there is a tenth of a second left: every request gets its last event now."""
     for web in _installed():
@@ -169,6 +196,8 @@ def worker_exit(server: Any, worker: Any) -> None:
     with gevent.Timeout(_LAST_WORDS, False):
         while not all(web.service.idle for web in _installed()):
             gevent.sleep(0.05)
+    for web in _installed():
+        web.service.registry.close()
 
 
 def _greet(address: Any) -> None:

@@ -17,7 +17,7 @@ import gevent
 from .clock import Clock
 from .config import Settings
 from .errors import NotFound
-from .protocols import RequestRegistry
+from .protocols import Orphan, RequestRegistry
 from .signals import emit, requests_removed
 from .viewer import Viewers
 
@@ -28,9 +28,9 @@ TICK = 1.0
 
 
 class Janitor:
-    """`runs` tells whether a request has a runner, `overrun` names those that ignore their stop, `abandon` ends one (see
-    TaskRunner); `extra` duties run
-    in the same rounds, and `during` is entered for as long as there are any."""
+    """`runs` tells whether a request has a runner, `overrun` names those that ignore their stop, `abandon` ends one,
+    `recover` takes up a lost one (see TaskRunner); `extra` duties run in the same rounds, and
+    `during` is entered for as long as there are any."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Janitor:
         runs: Callable[[str], bool],
         overrun: Callable[[], list[str]],
         abandon: Callable[[str], None],
+        recover: Callable[[Orphan], None],
         extra: tuple[Callable[[], None], ...] = (),
         during: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Clock | None = None,
@@ -53,9 +54,17 @@ class Janitor:
         self._overrun = overrun
         self._abandon = abandon
         self._during = during
+        self._recover = recover
         self._clock = clock or Clock()
         self._sender = sender
-        self._duties = (self.end_overdue, self.end_overrun, self.tend_viewers, self.remove_expired, *extra)
+        self._duties = (
+            self.tend_viewers,
+            self.end_overdue,
+            self.end_overrun,
+            self.recover_lost,
+            self.remove_expired,
+            *extra,
+        )
         self._pid = 0
         self._greenlet: gevent.Greenlet | None = None
 
@@ -92,6 +101,12 @@ class Janitor:
         for request_id in self._overrun():
             log.warning("a handler ignored its stop; it was ended", extra={"request_id": request_id})
             self._abandon(request_id)
+
+    def recover_lost(self) -> None:
+        """Takes over requests whose worker was lost."""
+        for orphan in self._registry.reap():
+            log.warning("a lost worker's request was taken over", extra={"request_id": orphan.ctx.request_id})
+            self._recover(orphan)
 
     def tend_viewers(self) -> None:
         """Cuts connections that take no bytes, ends those whose token is over, and breaks long silences."""

@@ -74,6 +74,15 @@ class Removed:
     reason: Literal["expired", "evicted"]
 
 
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A request whose worker was lost, now this process's own as its next attempt; `quiet` when nothing but `status` and
+    `stage` was sent of it."""
+
+    ctx: RequestContext
+    quiet: bool
+
+
 class Inbox(Protocol):
     """Where the owner of a request hears what others want of it. Both return at once."""
 
@@ -84,7 +93,11 @@ class Inbox(Protocol):
 
 @runtime_checkable
 class RequestRegistry(Protocol):
-    """The requests of this deployment and their logs. No method waits for another request's progress."""
+    """The requests of this deployment and their logs. No method waits for another request's progress.
+
+    `shared` says whether other processes see the same requests, so that viewers may go on there."""
+
+    shared: bool
 
     def create(self, ctx: RequestContext, key: IdempotencyKey | None = None) -> Created:
         """Admits and stores a request and appends `1-1`, in one atomic step. Raises TooManyActive, ServerFull,
@@ -106,7 +119,7 @@ class RequestRegistry(Protocol):
         """All requests of a user that are still kept, newest first."""
 
     def active(self, user_id: str | None = None) -> int:
-        """How many requests run, of one user or of all."""
+        """How many requests run, of one user anywhere or of all in this process."""
 
     def own(self, request_id: str, inbox: Inbox) -> None:
         """Makes `inbox` the place where stop and answer for this request arrive. Raises NotFound."""
@@ -138,6 +151,9 @@ class RequestRegistry(Protocol):
 
     def sweep(self) -> Sequence[Removed]:
         """Drops what has outlived its retention, and says what."""
+
+    def reap(self) -> Sequence[Orphan]:
+        """Takes over requests whose worker was lost; each must then be started again or ended here."""
 
     def ping(self) -> None:
         """Raises StoreUnavailable when the store cannot be reached."""

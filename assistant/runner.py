@@ -7,14 +7,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
+from . import sse
 from .catalog import Catalog
 from .clock import Clock
 from .config import Settings
 from .errors import Internal
-from .models import RequestContext
-from .protocols import LLMProvider, RequestRegistry
-from .signals import emit, request_orphaned
-from .task import GRACE, LOST, Task, failure
+from .events import Event, failure
+from .models import START, RequestContext
+from .protocols import LLMProvider, Orphan, RequestRegistry
+from .signals import emit, request_orphaned, request_taken_over
+from .task import GRACE, LOST, Task
+from .transcript import Transcript
 
 
 class TaskRunner:
@@ -50,6 +53,22 @@ class TaskRunner:
         task = Task(self, ctx)
         self._tasks[ctx.request_id] = task
         task.begin()
+
+    def recover(self, orphan: Orphan) -> None:
+        """Goes on with a request whose worker was lost: from the start, when its mode may run twice and nothing of an
+        answer was seen; else to its end, with what was said as the partial answer."""
+        ctx = orphan.ctx
+        mode = self.catalog.modes.get(ctx.mode)
+        restart = orphan.quiet and mode is not None and mode.safe_to_retry
+        task = Task(self, ctx, said=None if restart else self._said(ctx))
+        self._tasks[ctx.request_id] = task
+        task.begin()  # a cancel that its old worker had no time for is heard here, and comes first
+        task.recover(restart=restart)
+        emit(request_taken_over, self.sender, ctx=ctx, result="restarted" if restart else "ended")
+
+    def _said(self, ctx: RequestContext) -> Transcript:
+        messages = sse.decode(self.registry.read(ctx.request_id, START).frames)
+        return Transcript.of(Event(message.event, message.json()) for message in messages)
 
     def overrun(self) -> list[str]:
         """The requests whose handler has ignored its stop for GRACE seconds."""

@@ -21,6 +21,7 @@ from .errors import (
     InvalidRequest,
     NotFound,
     ServerFull,
+    StoreUnavailable,
     TooManyViewers,
 )
 from .events import clean_value
@@ -43,6 +44,8 @@ from .viewer import Viewer, Viewers
 # How long a client should wait for the next process to come up, or for a place; seconds.
 _RETRY_DRAINING = 2.0
 _RETRY_FULL = 5.0
+# How long viewers stay while the store cannot be reached: what is pending is kept as long; seconds.
+STORE_PATIENCE = 30.0
 # Most places that one refusal names.
 MOST_FINDINGS = 20
 # Most requests one list answers with; the newest.
@@ -92,6 +95,7 @@ class AssistantService:
         self._sender = sender
         self._new_id = new_id
         self._drain_ends: float | None = None
+        self._cut_off_since: float | None = None
 
     # --- one request ---
     def prepare(self, post: Submission) -> Prepared:
@@ -142,8 +146,10 @@ class AssistantService:
     def stream(self, user_id: str, request_id: str, after: Cursor, token_ends: float | None = None) -> Viewer | None:
         """A viewer of the user's request from a cursor on; None when there is nothing left to see.
 
-        Raises NotFound, Gone, TooManyViewers, ServerFull. Takes nothing until the viewer's first block is asked for.
+        Raises NotFound, Gone, TooManyViewers, ServerFull, Draining. Takes nothing until the viewer's first block is asked for.
         """
+        if self.draining and self.registry.shared:  # another worker has the same
+            raise Draining(retry_after=_RETRY_DRAINING)
         ctx = self.registry.get(request_id, user_id)
         batch = self.registry.read(request_id, after)
         if batch.closed and not batch.frames:
@@ -223,11 +229,16 @@ class AssistantService:
         self.drain_step()
 
     def drain_step(self) -> None:
-        """While draining: ends what nobody watches, and everything once the time is up. The janitor calls it."""
+        """While draining: ends what nobody watches, or sends those who watch elsewhere, and ends everything once the time
+        is up. The janitor calls it."""
         if self._drain_ends is None:
             return
         if self._clock.monotonic() >= self._drain_ends:
             self.stop_all("draining")
+            return
+        if self.registry.shared:
+            for viewer in self.viewers:
+                viewer.close_with("draining")
             return
         for request_id in self._runner.running():
             with suppress(NotFound):
@@ -239,6 +250,20 @@ class AssistantService:
         for request_id in self._runner.running():
             with suppress(NotFound):
                 self.registry.stop(request_id, reason)
+
+    def send_away(self) -> None:
+        """Ends the streams of a store that has been out of reach for too long: their clients come again, and hear so. The
+        janitor calls it."""
+        try:
+            self.registry.ping()
+        except StoreUnavailable:
+            now = self._clock.monotonic()
+            self._cut_off_since = self._cut_off_since or now
+            if now - self._cut_off_since >= STORE_PATIENCE:
+                for viewer in self.viewers:
+                    viewer.close_with("closing", StoreUnavailable.code)
+        else:
+            self._cut_off_since = None
 
     @property
     def idle(self) -> bool:

@@ -42,8 +42,10 @@ stream_refused = _signals.signal("assistant-stream-refused", "user_id, cursor, c
 # --- the store: for registries that talk to a server ---
 store_answered = _signals.signal("assistant-store-answered", "op, seconds: the store did what it was asked")
 store_failed = _signals.signal("assistant-store-failed", "op, kind: the store did not do it")
+store_changed = _signals.signal("assistant-store-changed", "up: the store was found, or lost")
 
 # --- the process ---
+limits_changed = _signals.signal("assistant-limits-changed", "shared: rates are counted together, or by each worker")
 drain_begun = _signals.signal("assistant-drain-begun", "running: nothing new is accepted from now on")
 loop_ticked = _signals.signal("assistant-loop-ticked", "lag: how late the loop was, several times a second")
 loop_blocked = _signals.signal("assistant-loop-blocked", "seconds, stack: the loop stood still")

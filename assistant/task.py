@@ -32,8 +32,10 @@ from .errors import (
     Internal,
     NotFound,
     RequestClosed,
+    StoreUnavailable,
+    WorkerLost,
 )
-from .events import Ask, Event, clean_text, clean_value, status
+from .events import Ask, Event, clean_text, clean_value, failure, status
 from .models import ActionReply, ClaimReply, RequestContext, ResultReply, Status
 from .run import Run
 from .signals import (
@@ -54,8 +56,6 @@ log = logging.getLogger("assistant.task")
 
 T = TypeVar("T")
 
-# Longest message of a failure that goes into the log; characters.
-_MESSAGE = 1_000
 # Longest name that a provider may give its model or its reason to end; characters.
 _NAME = 200
 # How long a stopped handler may go on before its request is finished over its head; seconds (protocol: Stopping).
@@ -96,17 +96,17 @@ class Usage:
 class Task:
     """One running request; the inbox of its owner."""
 
-    def __init__(self, runner: TaskRunner, ctx: RequestContext) -> None:
+    def __init__(self, runner: TaskRunner, ctx: RequestContext, said: Transcript | None = None) -> None:
         self._runner = runner
         self._registry = runner.registry
         self._ctx = ctx
         self._run = Run(ctx, settings=runner.settings, catalog=runner.catalog, llm=runner.llm, context=runner.context)
-        self._transcript = Transcript()
+        self._transcript = said or Transcript()
         self._started = runner.clock.monotonic()
         self._first_chunk: float | None = None
         self._answered_at = 0  # when the first and the latest chunk were out; ms since 1970
         self._latest_at = 0
-        self._kinds: Counter[str] = Counter(status=1)  # without chunks; `1-1` was appended by the registry
+        self._kinds: Counter[str] = Counter(status=int(ctx.attempt == 1))  # without chunks; the registry appends `1-1`
         self._reason: str | None = None
         self._thrown = False
         self._interruptible = False
@@ -124,6 +124,14 @@ class Task:
         self._greenlet.rawlink(self._left)
         self._registry.own(self._ctx.request_id, self)
         self._greenlet.start()
+
+    def recover(self, *, restart: bool) -> None:
+        """Says that a lost worker's request is being taken up again, or ends it."""
+        if not restart:
+            self.stop(WorkerLost.code)
+        elif self._reason is None:
+            with suppress(*LOST, BudgetExceeded):
+                self._log_status(Status.RECOVERING)
 
     # --- inbox: called from other greenlets, returns at once ---
     def stop(self, reason: str) -> None:
@@ -360,6 +368,9 @@ class Task:
         except LOST as lost:
             emit(processing_lost, self._runner.sender, ctx=self._ctx, fenced=isinstance(lost, Fenced))
             return
+        except StoreUnavailable:  # it is still on its way, as far as this process lives
+            log.warning("the end of a request could not be stored in time", extra={"request_id": self._ctx.request_id})
+            return
         finally:
             self._ended = True
         self._kinds[written.name] += 1
@@ -408,7 +419,7 @@ class Task:
     def _usage(self) -> Usage:
         try:
             kept = self._registry.snapshot(self._ctx.request_id)
-        except NotFound:
+        except (NotFound, StoreUnavailable):
             kept = None
         chunks = self._transcript.chunks
         kinds = self._kinds + Counter(response_chunk=chunks)
@@ -460,22 +471,6 @@ class Task:
 
     def _elapsed(self) -> float:
         return round(self._runner.clock.monotonic() - self._started, 6)
-
-
-def failure(problem: AssistantError, now: int, partial: dict[str, Any] | None = None) -> Event:
-    """The terminal event of a request that failed."""
-    return Event(
-        "error",
-        {
-            "code": problem.code,
-            "message": clean_text(problem.detail)[:_MESSAGE],
-            "retryable": problem.retryable,
-            "retry_after": problem.retry_after,
-            "partial": partial or {"text": "", "parts": []},
-            "trace_id": None,
-            "ts": now,
-        },
-    )
 
 
 def _name(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,17 @@ class Transcript:
         self._actions: dict[str, dict[str, Any]] = {}
         self._appendix = False
         self.chunks = 0
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Transcript:
+        """What the events of a log have said."""
+        transcript = cls()
+        for event in events:
+            if event.name == "response_chunk":
+                transcript.keep(event.data)
+            elif event.name == "action":
+                transcript.keep_action(event.data)
+        return transcript
 
     def place(self, event: Event) -> dict[str, Any]:
         """A chunk's payload with its `index`. Raises ValueError for text after an appendix, and for an appendix

@@ -6,12 +6,13 @@ can run it. Reconnecting is nothing special: a viewer is a cursor, and a new vie
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from . import sse
 from .clock import Clock
-from .errors import NotFound, ServerFull, TooManyViewers
+from .errors import NotFound, ServerFull, StoreUnavailable, TooManyViewers
 from .models import Cursor, RequestContext
 from .protocols import Batch, RequestRegistry
 
@@ -19,6 +20,8 @@ from .protocols import Batch, RequestRegistry
 RETRY_MS = 2000
 # A write that takes this much is progress: a slow reader of a large block must not look like one that has stopped; bytes.
 SLICE = 65_536
+# When clients come elsewhere after `draining`: spread, so that a deploy is no storm; milliseconds.
+_ELSEWHERE = (50, 1000)
 
 
 class Viewer:
@@ -69,7 +72,7 @@ class Viewer:
                     block = None if self._ending else self._next()
                 self.end_reason = self._ending
         # dropped since the view looked, or a race for the last place was lost: the client comes again
-        except (NotFound, TooManyViewers, ServerFull):
+        except (NotFound, TooManyViewers, ServerFull, StoreUnavailable):
             yield sse.retry(RETRY_MS)
 
     @property
@@ -105,6 +108,8 @@ class Viewer:
         if self._notice and not self._ending:
             state, reason = self._notice
             self._ending = reason or state
+            if state == "draining":
+                block += sse.retry(_jitter())
             block += self._frame(state, reason)
         return block or None
 
@@ -150,6 +155,11 @@ class Viewers:
             yield
         finally:
             self._open.discard(viewer)
+
+
+def _jitter() -> int:
+    """When a client that is sent elsewhere comes there; ms. Not all at once."""
+    return random.randrange(*_ELSEWHERE)
 
 
 def _slices(block: bytes) -> Sequence[bytes]:

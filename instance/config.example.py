@@ -5,8 +5,11 @@ docs/generate.py writes this file from assistant/config.py.
 """
 # ruff: noqa: ERA001
 
-# Where requests live: memory:// (one worker).
+# Where requests live: memory:// (one worker) or redis://host:port/db (any number).
 # ASSISTANT_REGISTRY = "memory://"
+
+# What the keys of this deployment begin with, where several share a Redis.
+# ASSISTANT_REDIS_PREFIX = "assistant"
 
 # Which model provider answers: demo, openai or anthropic.
 # ASSISTANT_PROVIDER = "demo"
@@ -43,6 +46,9 @@ docs/generate.py writes this file from assistant/config.py.
 
 # Most running requests a worker.
 # ASSISTANT_MAX_ACTIVE = 1000
+
+# Most running requests of all workers together; 0 means no bound.
+# ASSISTANT_MAX_ACTIVE_TOTAL = 0
 
 # Most running requests a user.
 # ASSISTANT_MAX_ACTIVE_PER_USER = 5

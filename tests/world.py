@@ -71,7 +71,8 @@ class World:
             runs=self.runner.runs,
             overrun=self.runner.overrun,
             abandon=self.runner.abandon,
-            extra=(self.service.drain_step,),
+            recover=self.runner.recover,
+            extra=(self.service.drain_step, self.service.send_away),
             clock=self.clock,
             sender=sender,
         )

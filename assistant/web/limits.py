@@ -13,6 +13,7 @@ from limits import parse_many
 
 from ..config import Settings
 from ..errors import RateLimited, StoreUnavailable
+from ..signals import emit, limits_changed
 from .counters import CounterStorage
 
 log = logging.getLogger("assistant.limits")
@@ -38,8 +39,11 @@ class _Rate:
 class Limits:
     """The request rates of one app; the number of running requests is the registry's business."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
-        self._limiter = _limiter_of(app)
+    def __init__(self, app: Flask, settings: Settings, storage: dict[str, Any] | None = None) -> None:
+        """`storage` is where to count unless the app says so: `storage_uri` and `storage_options` of flask-limiter."""
+        self._app = app
+        self._limiter = _limiter_of(app, storage)
+        self._shared = True
         self._rates = settings.rates
         self._modes: dict[str, _Rate] = {}
         self._session = _Rate(self._limiter, _SESSION_RATE, "assistant-session", _address)
@@ -85,6 +89,7 @@ class Limits:
         """The same by the extension's own way, which costs ten times as much and knows what to do without its store."""
         try:
             with rate.guarded:
+                self._tell()
                 return
         except RateLimitExceeded:
             current = self._limiter.current_limit
@@ -94,6 +99,17 @@ class Limits:
             log.exception("a rate could not be counted")
             raise StoreUnavailable(retry_after=5.0) from problem
 
+    def _tell(self) -> None:
+        """Says once when rates begin to be counted by each worker for itself, and once when they are shared again."""
+        shared = not self._limiter._storage_dead
+        if shared != self._shared:
+            self._shared = shared
+            if shared:
+                log.warning("request rates are counted together again")
+            else:
+                log.warning("the store of request rates cannot be reached: each worker counts for itself")
+            emit(limits_changed, self._app, shared=shared)
+
 
 def _refused(amount: int | None, reset: float, facts: dict[str, Any]) -> RateLimited:
     wait = max(1.0, reset - time.time())
@@ -102,7 +118,7 @@ def _refused(amount: int | None, reset: float, facts: dict[str, Any]) -> RateLim
     return RateLimited(retry_after=round(wait, 3), scope="rate", **facts)
 
 
-def _limiter_of(app: Flask) -> Limiter:
+def _limiter_of(app: Flask, storage: dict[str, Any] | None) -> Limiter:
     found = app.extensions.get("limiter")
     if found:
         limiter: Limiter = next(iter(found))
@@ -115,7 +131,8 @@ def _limiter_of(app: Flask) -> Limiter:
     # ours knows fixed windows only, and is not for a limiter of the app's own: its name stays out of the app's config
     fixed = app.config["RATELIMIT_STRATEGY"] == "fixed-window"
     ours = f"{CounterStorage.STORAGE_SCHEME[0]}://" if fixed else "memory://"
-    limiter = Limiter(_address, storage_uri=app.config.get("RATELIMIT_STORAGE_URI") or ours)
+    named = app.config.get("RATELIMIT_STORAGE_URI")
+    limiter = Limiter(_address, **(storage if storage and not named else {"storage_uri": named or ours}))
     # it is known before it is started, and so hooks itself into no request: our views call it
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)

@@ -73,7 +73,7 @@ class Server:
             try:
                 if requests.get(f"{self.base}/readyz", timeout=PATIENCE).status_code == 200:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):  # the master listens before its workers do
                 time.sleep(0.05)
         raise AssertionError(f"the server did not come up:\n{self.log.read_text()[-3000:]}")
 
@@ -81,6 +81,13 @@ class Server:
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None
         return self._process
+
+    def workers(self) -> list[psutil.Process]:
+        """All workers, the oldest first."""
+        found: list[psutil.Process] = sorted(
+            psutil.Process(self.process.pid).children(), key=lambda one: (one.create_time(), one.pid)
+        )
+        return found
 
     def worker(self) -> psutil.Process:
         """The only worker."""

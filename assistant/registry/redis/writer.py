@@ -1,0 +1,246 @@
+"""Writer: the one place of a process that writes events to Redis.
+
+All that is pending goes in one pipeline: at once when it was quiet, at most every few milliseconds under load, so that
+events of a request join into one entry. What Redis has acknowledged goes into the mirrors, then to those processes where
+somebody watches. While Redis does not answer everything stays in its order and is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from threading import Event as Flag
+from threading import Lock
+from typing import Any, NamedTuple
+
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
+
+from ...config import Settings
+from ...errors import AssistantError, Fenced, RequestClosed, StoreLost
+from .connection import Store
+from .held import Batch, Held
+from .packets import Packet
+from .scripts import Scripts
+
+log = logging.getLogger("assistant.registry")
+
+# Shortest time from one flush to the next; seconds. A reader sees no difference, and under load a fourth of the work is left.
+PACE = 0.005
+# Pause before a flush that failed is tried again; seconds.
+_AGAIN = 0.1
+# How long events may wait for Redis before their request is stopped; seconds (protocol: store_unavailable).
+PATIENCE = 30.0
+# Most entries of one pipeline, so that its answer comes in time.
+_ENTRIES = 500
+# Largest message to another process; bytes. More is left to its own look at the stream.
+_MESSAGE = 1 << 20
+
+
+class Chore(NamedTuple):
+    """A script to run with the next flush. Repeating it must change nothing."""
+
+    script: str
+    arguments: tuple[Any, ...]
+
+
+class Writer:
+    """`ended` hears of each request that is not this process's to write any more, with the refusal when it was one;
+    `stuck` of each whose events cannot be stored."""
+
+    def __init__(
+        self,
+        store: Store,
+        scripts: Scripts,
+        settings: Settings,
+        lock: Lock,
+        moment: Callable[[], Any],
+        *,
+        ended: Callable[[Held, AssistantError | None], None],
+        stuck: Callable[[Held], None],
+    ) -> None:
+        self._store = store
+        self._scripts = scripts
+        self._retention = round(settings.retention * 1000)
+        self._lock = lock
+        self._moment = moment
+        self._ended = ended
+        self._stuck = stuck
+        self._bell = Flag()
+        self._turn = Lock()  # one flush at a time: the order of the log
+        self._dirty: dict[str, Held] = {}
+        self._chores: list[Chore] = []
+        self.stopped = False
+        self.process = ""
+
+    # --- what there is to write: called under the registry's lock ---
+    def add(self, held: Held) -> None:
+        """The request has events pending."""
+        if len(held.pending) == 1:
+            held.since = time.monotonic()
+        self._dirty[held.ctx.request_id] = held
+
+    def chore(self, script: str, *arguments: Any) -> None:
+        self._chores.append(Chore(script, arguments))
+
+    def ring(self) -> None:
+        """There is something to write. Returns at once."""
+        if not self._bell.is_set():
+            self._bell.set()
+
+    # --- the loop ---
+    def run(self) -> None:
+        """Flushes until it is stopped; what is pending then goes in a last flush."""
+        last = 0.0
+        while not self.stopped:
+            self._bell.wait()
+            time.sleep(max(0.0, last + PACE - time.monotonic()))
+            self._bell.clear()
+            last = time.monotonic()
+            try:
+                if not self.flush():
+                    time.sleep(_AGAIN)
+                    self.ring()
+            except Exception:  # whatever it was, the other requests must not wait for ever
+                log.exception("events could not be written")
+                time.sleep(_AGAIN)
+                self.ring()
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.ring()
+
+    def flush(self) -> bool:
+        """Writes what is pending; False when Redis did not take it. It is then still pending."""
+        with self._turn:
+            while True:
+                with self._lock:
+                    batches, chores = self._collected()
+                if not batches and not chores:
+                    return True
+                answers = self._sent(batches, chores)
+                if answers is None:
+                    self._look_for_stuck()
+                    return False
+                with self._lock:
+                    del self._chores[: len(chores)]
+                packets = self._settled(batches, answers)
+                if packets:
+                    self._publish(packets)
+                if any(isinstance(answer, Exception) for answer in answers):
+                    return False
+
+    def _collected(self) -> tuple[list[Batch], list[Chore]]:
+        batches = []
+        for request_id, held in list(self._dirty.items())[:_ENTRIES]:
+            batch = held.next_batch()
+            if batch is None:
+                del self._dirty[request_id]
+            else:
+                batches.append(batch)
+        return batches, self._chores[:_ENTRIES]
+
+    def _sent(self, batches: list[Batch], chores: list[Chore]) -> list[Any] | None:
+        """The answers for the batches; None when Redis cannot be reached."""
+        for _ in range(2):
+            pipe = self._store.writing.pipeline(transaction=False)
+            for batch in batches:
+                ending = batch.pieces[-1].end or batch.held.given_up
+                self._scripts.queue(pipe, "finish" if ending else "append", *self._arguments(batch))
+            for chore in chores:
+                self._scripts.queue(pipe, chore.script, *chore.arguments)
+            began = time.perf_counter()
+            try:
+                answers: list[Any] = pipe.execute(raise_on_error=False)
+                self._scripts.note("append", began)
+                if not any(isinstance(one, NoScriptError) for one in answers):
+                    self._store.up = True
+                    return answers[: len(batches)]
+                self._scripts.load(self._store.writing)
+            except RedisError as problem:
+                self._scripts.note("append", began, problem)
+                self._store.failed(problem)
+                self._store.up = False
+                return None
+        return None
+
+    def _arguments(self, batch: Batch) -> list[Any]:
+        held, pieces = batch.held, batch.pieces
+        state = next((piece.state for piece in reversed(pieces) if piece.state), "")
+        actions = [part for piece in pieces if piece.action for part in piece.action]
+        loud = "1" if any(piece.loud and not piece.end for piece in pieces) else ""
+        late = held.size - sum(len(piece.frame) for piece in held.pending) + sum(map(len, batch.frames))
+        return [
+            held.ctx.request_id, held.attempt, batch.first, batch.last, b"".join(batch.frames), state, loud,
+            late, held.events - len(held.pending) + len(pieces), pieces[-1].end, self._retention, self._moment(), *actions,
+        ]  # fmt: skip
+
+    # --- the answers ---
+    def _settled(self, batches: list[Batch], answers: list[Any]) -> dict[str, list[Packet]]:
+        """Does what each answer asks for; the packets for each process where somebody watches."""
+        packets: dict[str, list[Packet]] = defaultdict(list)
+        for batch, answer in zip(batches, answers, strict=True):
+            held = batch.held
+            if isinstance(answer, Exception):
+                self._refused(held, answer)
+                continue
+            word, *rest = answer
+            ours = word == b"have" or (word == b"closed" and batch.pieces[-1].end)  # a try whose answer was lost
+            if word == b"ok" or (ours and rest[0] >= batch.last):
+                with self._lock:
+                    frames = held.acknowledged(batch.last)
+                    held.since = time.monotonic()
+                held.mirror.wake()
+                closed = bool(batch.pieces[-1].end)
+                for name in rest[1:]:
+                    if (process := name.decode()) != self.process:
+                        packet = Packet(held.ctx.request_id, held.attempt, batch.first, closed, frames)
+                        packets[process].append(packet)
+                if closed:
+                    self._ended(held, None)
+            elif word == b"have":
+                self._catch_up(held, rest[0])
+            else:
+                self._ended(held, {b"fenced": Fenced, b"closed": RequestClosed, b"lost": StoreLost}[word]())
+        return packets
+
+    def _catch_up(self, held: Held, last: int) -> None:
+        """Redis has other events than we thought: a part of a batch, or fewer, after a failover to a copy behind."""
+        with self._lock:
+            held.acknowledged(last)
+            missing = bool(held.pending) and held.pending[0].seq > last + 1
+            whole = not missing or held.resend(last)
+        held.mirror.wake()
+        if not whole:
+            self._ended(held, StoreLost())
+
+    def _refused(self, held: Held, problem: Exception) -> None:
+        """Redis answers and does not take it: full, or read-only. The request ends; its end may be written even so."""
+        if not held.given_up:
+            log.error("Redis refuses events: %s", problem, extra={"request_id": held.ctx.request_id})
+        if isinstance(problem, OutOfMemoryError) or time.monotonic() - held.since > PATIENCE:
+            self._give_up(held)
+
+    def _look_for_stuck(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            late = [held for held in self._dirty.values() if held.pending and now - held.since > PATIENCE]
+        for held in late:
+            self._give_up(held)
+
+    def _give_up(self, held: Held) -> None:
+        if not held.given_up:
+            held.given_up = True
+            self._stuck(held)
+
+    def _publish(self, packets: dict[str, list[Packet]]) -> None:
+        pipe = self._store.writing.pipeline(transaction=False)
+        for process, some in packets.items():
+            message = b"".join(packet.dump() for packet in some)
+            if len(message) <= _MESSAGE:
+                pipe.publish(self._scripts.key("to", process), message)
+        try:
+            pipe.execute(raise_on_error=False)
+        except RedisError as problem:  # they find it in the stream
+            self._store.failed(problem)

@@ -1,0 +1,15 @@
+"""One server of each kind for the tests that do not hurt it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.redis.servers import RedisServer
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis"])
+def shared_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    with RedisServer(request.param) as running:
+        yield running
