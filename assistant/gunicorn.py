@@ -9,7 +9,6 @@ import os  # noqa: E402
 import resource  # noqa: E402
 import shutil  # noqa: E402
 import signal  # noqa: E402
-import socket  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 import uuid  # noqa: E402
@@ -132,7 +131,7 @@ def post_worker_init(worker: Any) -> None:
     """Starts the janitor and arranges the drain: gunicorn itself gives an app no word of a stop."""
     _raise_descriptor_limit()
     _tame_collector()
-    _refuse_open_debugging(worker.cfg.address)
+    _refuse_open_debugging(worker.sockets)
     for web in _installed():
         web.janitor.ensure()
     graceful: Any = signal.getsignal(signal.SIGTERM)
@@ -148,15 +147,15 @@ def post_worker_init(worker: Any) -> None:
         _greet(worker.cfg.address[0])
 
 
-def _refuse_open_debugging(addresses: Any) -> None:
+def _refuse_open_debugging(listeners: Any) -> None:
     """Ends the server, in one line, when guests could reach the debugger from another host."""
     from assistant.config import ConfigError
     from assistant.extension import check_debugging
 
     for web in _installed():
-        for address in addresses:
+        for listener in listeners:
             try:
-                check_debugging(web.sender, web.settings, _host_of(address))
+                check_debugging(web.sender, web.settings, _host_of(listener.getsockname()))
             except ConfigError as problem:
                 print(f"assistant: {problem}", file=sys.stderr, flush=True)
                 sys.exit(_APP_LOAD_ERROR)
@@ -164,9 +163,6 @@ def _refuse_open_debugging(addresses: Any) -> None:
 
 def _host_of(address: Any) -> str | None:
     """The host of a listening address; None for a Unix socket."""
-    if isinstance(address, int):  # inherited, as systemd hands them on
-        with socket.socket(fileno=os.dup(address)) as listener:
-            address = listener.getsockname()
     return address[0] if isinstance(address, tuple) else None
 
 
