@@ -86,7 +86,7 @@ def test_json_samples_are_json(page: Path) -> None:
 def test_a_page_holds_no_sample_that_no_test_reads(page: Path) -> None:
     """Python, shell, JSON and JavaScript run; diagrams are drawn; proxies' files go to the proxies (tests/deploy)."""
     read = {"python", "sh", "json", "js", "mermaid", "text", "nginx"}
-    read |= {"haproxy", "caddy", "yaml"} if page.name == "proxies.md" else set()
+    read |= {"proxies.md": {"haproxy", "caddy", "yaml"}, "monitoring.md": {"yaml"}}.get(page.name, set())
 
     assert {language for language, _ in _FENCE.findall(page.read_text("utf-8"))} <= read
 
@@ -150,10 +150,11 @@ def test_decisions_name_things_that_exist() -> None:
 
 @pytest.mark.system
 @pytest.mark.parametrize("provider", ["OpenAI", "Anthropic", "Anything that speaks OpenAI's protocol"])
-def test_two_lines_set_a_real_model(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/guides/models.md"])
+def test_two_lines_set_a_real_model(page: str, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    code = _FENCE.search(ROOT.joinpath("README.md").read_text("utf-8").partition(f"\n{provider}")[2])
+    code = _FENCE.search(ROOT.joinpath(page).read_text("utf-8").partition(f"\n{provider}")[2])
     assert code is not None
     lines = code[2].strip().split("\n")
 
