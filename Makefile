@@ -8,13 +8,13 @@ JOBS ?= $(shell nproc 2> /dev/null || echo 2)
 PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist load --maxschedchunk 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fast bench frontend docs audit lock clean
+.PHONY: help run test check fast bench static frontend docs audit lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 run: $(VENV)/.run ## start the server with the built-in demo; HOST, PORT, WORKERS and all settings are honoured
-	@ASSISTANT_GREETING=1 ASSISTANT_GUESTS=$${ASSISTANT_GUESTS:-1} exec $(BIN)/gunicorn wsgi:app
+	@ASSISTANT_GREETING=1 ASSISTANT_GUESTS=$${ASSISTANT_GUESTS:-1} ASSISTANT_DEVTOOLS=$${ASSISTANT_DEVTOOLS:-1} exec $(BIN)/gunicorn wsgi:app
 
 test: $(VENV)/.dev ## check and test everything
 	@$(MAKE) --no-print-directory check
@@ -28,6 +28,9 @@ fast: $(VENV)/.dev ## the tests that start no server
 
 bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 when a budget is missed; ARGS="--seconds 10"
 	@$(BIN)/python -m bench $(ARGS)
+
+static: ## build what the server delivers from frontend/ (Node >= 20)
+	@cd frontend && npm ci --no-audit --no-fund && npm run --silent build:static
 
 frontend: ## the tests of the TypeScript client and its windows (Node >= 20, Chromium for the browser part)
 	@cd frontend && npm ci --no-audit --no-fund && npm test

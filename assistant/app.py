@@ -39,7 +39,7 @@ def create_app(
     logs.configure()
     assistant.init_app(app)
     logs.configure(app.extensions["assistant"].settings.log_format)
-    for rule, method, view in blueprint.OPS_ROUTES:
+    for rule, method, view in blueprint.OPS_ROUTES + blueprint.PAGE_ROUTES:
         blueprint.add_route(app, rule, method, view)
     problems.register(app)
     app.after_request(_hardened)

@@ -56,6 +56,8 @@ class Settings:
     api_key: str = _setting("", "key of the provider; else the SDK's own variable is read", secret=True)
     max_output_tokens: int = _setting(4096, "most tokens one model answer may have", low=1)
     history_chars: int = _setting(48_000, "most characters of earlier turns sent to the model", low=0)
+    devtools: bool = _setting(False, "whether windows offer their devtools, by a button and by ?assistant_debug=1")
+    docs_url: str = _setting("", "where the stand-alone page's link to documentation leads; without it there is none")
     guests: bool = _setting(False, "whether visitors without a login get a guest token")
     url_prefix: str = _setting("/assistant", "where the routes live")
     origins: tuple[str, ...] = _setting((), "other origins whose pages may call, exact, comma-separated")

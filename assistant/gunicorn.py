@@ -207,6 +207,7 @@ def _greet(address: Any) -> None:
         print(
             _GREETING.format(
                 base=f"http://{here}:{port}{settings.url_prefix}",
+                page=_PAGE.format(f"http://{here}:{port}/") if web.sender.config.get("ASSISTANT_STANDALONE") else "",
                 login=_AS_GUEST if settings.guests else _AS_USER,
                 model=_NO_MODEL if settings.provider == "demo" else "",
             ),
@@ -238,7 +239,7 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-_GREETING = """
+_GREETING = """{page}
 Assistant is listening at {base}
 
    BASE={base}
@@ -250,6 +251,7 @@ Assistant is listening at {base}
 3. its stream
    curl -N $BASE/stream/$ID -H "Authorization: Bearer $TOKEN"
 {model}"""
+_PAGE = "\nOpen {} in a browser.\n"
 _AS_GUEST = """TOKEN=$(curl -s -X POST $BASE/session | sed 's/.*"access_token":"\\([^"]*\\).*/\\1/')"""
 _AS_USER = "TOKEN=$(.venv/bin/flask --app wsgi assistant token me)"
 _NO_MODEL = "\nThe built-in demo answers; README.md says how to set a real model. Ctrl-C stops the server.\n"

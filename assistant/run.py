@@ -188,7 +188,7 @@ class Run:
             turns = [(turn.role, turn.content) for turn in self.given.history]
         else:
             with self._context():
-                turns = [_turn(row) for row in self._catalog.history(self)]
+                turns = [turn_of(row) for row in self._catalog.history(self)]
         left, kept = self.settings.history_chars, []
         for role, content in reversed(turns):
             left -= len(content)
@@ -205,8 +205,8 @@ def fenced(content: str) -> str:
     return f"{fence}\n{content}\n{fence}"
 
 
-def _turn(row: Any) -> tuple[Any, str]:
-    """A row of the history hook: a (role, content) pair, a mapping or an object with those two names."""
+def turn_of(row: Any) -> tuple[Any, str]:
+    """A row of an app's history: a (role, content) pair, a mapping or an object with those two names."""
     if isinstance(row, tuple):
         role, content = row
     elif isinstance(row, dict):
@@ -214,5 +214,5 @@ def _turn(row: Any) -> tuple[Any, str]:
     else:
         role, content = row.role, row.content
     if role not in ("user", "assistant"):
-        raise ValueError(f"the history hook gave the role {role!r}; it is user or assistant")
+        raise ValueError(f"the history has the role {role!r}; it is user or assistant")
     return role, str(content)

@@ -35,6 +35,7 @@ from .models import (
     Status,
     new_request_id,
 )
+from .poll import Poll
 from .protocols import Created, IdempotencyKey, RequestRegistry, Snapshot
 from .runner import TaskRunner
 from .sanitize import check_context, clean_prompt, invalid, refuse_unencodable
@@ -154,13 +155,26 @@ class AssistantService:
         batch = self.registry.read(request_id, after)
         if batch.closed and not batch.frames:
             return None
+        self._check_place(request_id)
+        viewer = Viewer(self.registry, self.viewers, ctx, after, clock=self._clock, token_ends=token_ends)
+        viewer.reset = batch.reset
+        return viewer
+
+    def poll(self, user_id: str, request_id: str, after: Cursor, token_ends: float | None = None) -> Poll:
+        """A viewer that takes one page from a cursor on.
+
+        Raises NotFound, Gone, TooManyViewers, ServerFull. Takes nothing until the page is asked for.
+        """
+        ctx = self.registry.get(request_id, user_id)
+        self._check_place(request_id)
+        return Poll(self.registry, self.viewers, ctx, after, clock=self._clock, token_ends=token_ends)
+
+    def _check_place(self, request_id: str) -> None:
+        """Whether there is room for one more viewer. Raises TooManyViewers, ServerFull."""
         if self.registry.snapshot(request_id).viewers >= self.settings.max_viewers:
             raise TooManyViewers(retry_after=_RETRY_FULL)
         if self.viewers.full:
             raise ServerFull(retry_after=_RETRY_FULL)
-        viewer = Viewer(self.registry, self.viewers, ctx, after, clock=self._clock, token_ends=token_ends)
-        viewer.reset = batch.reset
-        return viewer
 
     def record(self, user_id: str, request_id: str) -> dict[str, Any]:
         """The user's request as it stands. Raises NotFound, Gone."""

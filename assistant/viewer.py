@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from . import sse
 from .clock import Clock
@@ -120,8 +121,11 @@ class Viewer:
         return batch.frames[0] if len(batch.frames) == 1 else b"".join(batch.frames)
 
     def _frame(self, state: str, reason: str | None) -> bytes:
+        return sse.encode("status", self._told(state, reason))
+
+    def _told(self, state: str, reason: str | None) -> dict[str, Any]:
         data = {"state": state, "ts": self._clock.now()}
-        return sse.encode("status", {**data, "reason": reason} if reason else data)
+        return {**data, "reason": reason} if reason else data
 
     def _woken(self) -> None:
         self._news = True

@@ -19,13 +19,23 @@ export default defineConfig({
       {
         test: {
           name: 'core',
-          include: ['test/{core,integration,wire,react,devtools}/**/*.test.{ts,tsx}'],
+          include: ['test/{core,integration,wire,react,devtools,static}/**/*.test.{ts,tsx}'],
           typecheck: { enabled: true, include: ['test/core/*.test-d.ts'] },
           testTimeout: 10_000,
         },
       },
       browser('react', 1),
       browser('element', 2),
+      {
+        test: {
+          name: 'flask',
+          include: ['test/flask/**/*.test.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });

@@ -32,6 +32,12 @@ docs/generate.py writes this file from assistant/config.py.
 # Most characters of earlier turns sent to the model.
 # ASSISTANT_HISTORY_CHARS = 48000
 
+# Whether windows offer their devtools, by a button and by ?assistant_debug=1.
+# ASSISTANT_DEVTOOLS = False
+
+# Where the stand-alone page's link to documentation leads; without it there is none.
+# ASSISTANT_DOCS_URL = ""
+
 # Whether visitors without a login get a guest token.
 # ASSISTANT_GUESTS = False
 

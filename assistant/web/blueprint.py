@@ -11,7 +11,7 @@ from flask_cors import CORS
 
 from ..config import Settings
 from ..errors import Misconfigured
-from . import ops, problems, requests
+from . import assets, ops, problems, requests, ui
 from .limits import Limits
 from .state import state
 from .stream import stream_events
@@ -28,6 +28,7 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("/stream/<request_id>", "GET", stream_events),
     ("/session", "POST", requests.session),
     ("/openapi.json", "GET", ops.openapi),
+    ("/static/<name>", "GET", assets.asset),
 )
 # At the root in the stand-alone app, under the prefix as an extension.
 OPS_ROUTES: tuple[tuple[str, str, View], ...] = (
@@ -35,14 +36,17 @@ OPS_ROUTES: tuple[tuple[str, str, View], ...] = (
     ("/readyz", "GET", ops.readyz),
     ("/metrics", "GET", ops.metrics),
 )
+# In the stand-alone app only.
+PAGE_ROUTES: tuple[tuple[str, str, View], ...] = (("/", "GET", ui.page),)
 
 
 def build(settings: Settings, limits: Limits, *, ops_at_root: bool) -> Blueprint:
     """A fresh blueprint for one app."""
-    blueprint = Blueprint("assistant", __name__, url_prefix=settings.url_prefix or None)
+    blueprint = Blueprint("assistant", __name__, url_prefix=settings.url_prefix or None, template_folder=ui.TEMPLATES)
+    blueprint.add_app_template_global(ui.window, "assistant_window")
     for rule, method, view in ROUTES + (() if ops_at_root else OPS_ROUTES):
         add_route(blueprint, rule, method, view)
-    for _, _, view in ROUTES + OPS_ROUTES:
+    for _, _, view in ROUTES + OPS_ROUTES + PAGE_ROUTES:
         limits.exempt(view)
     problems.register(blueprint)
     blueprint.before_request(before)

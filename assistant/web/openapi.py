@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from ..catalog import Catalog
 from ..errors import CODES
 from ..models import ActionReply, AssistantRequest, ModeContext, Status
+from . import poll
 
 _TEXT = {"type": "string"}
 _MOMENT = {"type": "integer", "description": "Milliseconds since 1970, UTC."}
@@ -17,6 +18,7 @@ _NUMBER = {"type": "number"}
 _COUNT = {"type": "integer", "minimum": 0}
 _REQUEST_ID = {"type": "string", "description": "<YYYYMMDDThhmmssmmmZ>-<uuid4>"}
 _FLAG = {"type": "boolean"}
+_WAIT = {"type": "number", "minimum": 0, "maximum": poll.LONGEST, "description": "Longest wait for an event; seconds."}
 _EVENT_ID = {"type": "string", "pattern": r"^\d+-\d+$", "description": "<attempt>-<seq>; the cursor behind this event."}
 
 
@@ -31,7 +33,8 @@ def document(prefix: str, catalog: Catalog) -> dict[str, Any]:
             "description": "POST a request, then stream its events; every accepted request ends in one terminal event.",
         },
         "paths": {prefix + path: item for path, item in _paths().items()}
-        | {ops + path: item for path, item in _ops_paths().items()},
+        | {ops + path: item for path, item in _ops_paths().items()}
+        | (_page_paths() if current_app.config.get("ASSISTANT_STANDALONE") else {}),
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "responses": {"Problem": _content("A refusal.", "Problem", media="application/problem+json")},
@@ -54,8 +57,10 @@ def _paths() -> dict[str, Any]:
                                problems=(400, 401, 403, 408, 413, 415, 422, 429, 503)),
         },
         "/request/{request_id}": {
-            "get": _operation("record", "The request as it stands", ok={"200": "Record"}, parameters=one,
-                              problems=(400, 401, 404, 410)),
+            "get": _operation("record", "The request as it stands; with `after` or `wait` a page of its events",
+                              ok={"200": "RecordOrPage"},
+                              parameters=[*one, *cursors, _parameter("wait", "query", schema=_WAIT)],
+                              problems=(400, 401, 404, 410, 429, 503)),
             "delete": _operation("cancel", "Cancel the request", ok={"200": "Record", "202": None}, parameters=one,
                                  problems=(400, 401, 403, 404, 410, 429)),
         },
@@ -84,7 +89,18 @@ def _paths() -> dict[str, Any]:
         "/openapi.json": {
             "get": _operation("openapi", "This document", ok={"200": "Document"}, problems=(), secured=False),
         },
+        "/static/{name}": {
+            "get": _operation("asset", "A compiled file of the window", ok={"200": "File", "304": None},
+                              parameters=[_parameter("name", "path", True)], media="*/*", problems=(404,), secured=False),
+        },
     }  # fmt: skip
+
+
+def _page_paths() -> dict[str, Any]:
+    page = _operation(
+        "page", "The page with a window", ok={"200": "Html"}, media="text/html", problems=(), secured=False
+    )
+    return {"/": {"get": page}}
 
 
 def _ops_paths() -> dict[str, Any]:
@@ -241,6 +257,16 @@ def _bodies() -> dict[str, Any]:
             },
             description="What the request has used; `viewers` have come in all. Tokens are told with a whole answer.",
         ),
+        "Page": _object(
+            {
+                "events": _list_of(_ref("Event")),
+                "notices": _list_of(_ref("StatusData")),
+                "next": {**_EVENT_ID, "description": "The cursor to come back with."},
+                "closed": _FLAG,
+            },
+            description="The JSON form of a stream; `closed` says that nothing follows this page.",
+        ),
+        "RecordOrPage": {"anyOf": [_ref("Record"), _ref("Page")]},
         "Records": _object({"requests": _list_of(_ref("ListedRecord"))}),
         "ListedRecord": _object(_COMMON, description="A record without its result."),
         "Session": _object(
@@ -257,6 +283,8 @@ def _bodies() -> dict[str, Any]:
         "Alive": _object({"status": {"type": "string", "const": "alive"}}),
         "Ready": _object({"status": {"type": "string", "const": "ready"}}),
         "Metrics": {"type": "string", "description": "Prometheus text format."},
+        "File": {"type": "string", "contentMediaType": "application/octet-stream"},
+        "Html": _TEXT,
         "Document": {"type": "object", "description": "An OpenAPI 3.1 document."},
         "ErrorCode": {
             "type": "string",

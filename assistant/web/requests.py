@@ -14,7 +14,7 @@ from ..protocols import Created
 from ..sanitize import invalid
 from ..service import Submission
 from ..signals import emit, request_rejected
-from . import guests
+from . import guests, poll
 from .body import parse_json, read_body, validated
 from .state import WebState, state
 from .stream import bare, check_id
@@ -81,7 +81,9 @@ def idempotency_key() -> str | None:
 
 
 def record(request_id: str) -> Response:
-    """GET /request/<id>: the request as it stands, with its result once it has ended."""
+    """GET /request/<id>: the request as it stands, with its result once it has ended; a page of its events when asked."""
+    if poll.asked():
+        return poll.poll(request_id)
     web = state()
     user_id = web.auth.caller().user_id
     check_id(request_id)

@@ -23,7 +23,7 @@ class Route:
 
     def at(self, request_id: str, action_id: str = "act-1") -> str:
         """The path for a request, below the prefix."""
-        path = self.path.format(request_id=request_id, action_id=action_id)
+        path = self.path.format(request_id=request_id, action_id=action_id, name="page.js")
         return path.removeprefix("/assistant")
 
     @property

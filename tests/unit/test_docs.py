@@ -19,11 +19,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import render_template_string
 
 from assistant import gunicorn, providers
 from assistant.config import PREFIX, Settings
 from assistant.events import NAMES
 from assistant.protocols import RequestRegistry
+from assistant.testing import make_app
 from tests.tools import program
 from tests.unit.told import ROOT, broken_claims, execute
 
@@ -85,7 +87,7 @@ def test_json_samples_are_json(page: Path) -> None:
 @each_page
 def test_a_page_holds_no_sample_that_no_test_reads(page: Path) -> None:
     """Python, shell, JSON and JavaScript run; diagrams are drawn; proxies' files go to the proxies (tests/deploy)."""
-    read = {"python", "sh", "json", "js", "mermaid", "text", "nginx"}
+    read = {"python", "sh", "json", "js", "jinja", "mermaid", "text", "nginx"}
     read |= {"proxies.md": {"haproxy", "caddy", "yaml"}, "monitoring.md": {"yaml"}}.get(page.name, set())
 
     assert {language for language, _ in _FENCE.findall(page.read_text("utf-8"))} <= read
@@ -164,9 +166,21 @@ def test_two_lines_set_a_real_model(page: str, provider: str, monkeypatch: pytes
     assert type(model).__module__.endswith("anthropic" if provider == "Anthropic" else "openai")
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if samples(page, "jinja")], ids=lambda page: page.name)
+def test_jinja_samples_render_a_window(page: Path) -> None:
+    app = make_app()
+    rows = [("user", "Hello"), ("assistant", "Hello back")]
+
+    with app.test_request_context():
+        rendered = [render_template_string(code, rows=rows) for code in samples(page, "jinja")]
+
+    assert all("<assistant-chat " in one and "Hello back" in one for one in rendered)
+
+
 # --- the greeting ----------------------------------------------------------------------------------------------
 def greet(monkeypatch: pytest.MonkeyPatch, address: Any, **settings: Any) -> None:
-    web = SimpleNamespace(settings=Settings(**settings))
+    app = SimpleNamespace(config={"ASSISTANT_STANDALONE": True})
+    web = SimpleNamespace(settings=Settings(**settings), sender=app)
     monkeypatch.setattr(gunicorn, "_installed", lambda: [web])
     gunicorn._greet(address)
 
@@ -177,6 +191,7 @@ def test_the_greeting_fits_the_settings(monkeypatch: pytest.MonkeyPatch, capsys:
     greet(monkeypatch, ("0.0.0.0", 9000), url_prefix="/ai", provider="openai")
 
     greeting = capsys.readouterr().out
+    assert greeting.startswith("\nOpen http://127.0.0.1:9000/ in a browser.\n")
     assert "listening at http://127.0.0.1:9000/ai\n" in greeting
     assert "TOKEN=$(.venv/bin/flask --app wsgi assistant token me)" in greeting
     assert "demo" not in greeting

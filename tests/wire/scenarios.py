@@ -12,6 +12,7 @@ from typing import Any
 
 import gevent
 import gevent.event
+import orjson
 from pydantic import BaseModel
 
 from assistant import sse
@@ -47,6 +48,7 @@ class Wire:
         self.world = world
         self.ctx = ctx
         self.connections: list[dict[str, Any]] = []
+        self.polls: list[dict[str, Any]] = []
 
     def connect(self, after: Cursor = START, **notice: str) -> None:
         """A connection from a cursor on, until there is nothing more to send; `state` (and `reason`) end it early."""
@@ -60,8 +62,37 @@ class Wire:
             body += block
         self.connections.append({"after": None if after == START else str(after), "body": body.decode()})
 
+    def poll(self, after: Cursor = START, **notice: str) -> Cursor:
+        """A poll from a cursor on, in which nothing new comes while it waits; the cursor to come back with."""
+        poll = self.world.service.poll(self.ctx.user_id, self.ctx.request_id, after)
+        if notice:
+            poll.close_with(**notice)
+        body = orjson.dumps(poll.page(lambda: False))
+        self.polls.append({"after": None if after == START else str(after), "body": body.decode()})
+        return poll.cursor
+
     def transcript(self) -> dict[str, Any]:
         """The file's contents: the connections as bytes, and what a client must have understood in the end."""
+        events = self._polled() if self.polls else self._streamed()
+        ctx = self.ctx
+        return {
+            "request": {"prompt": ctx.prompt, "mode": ctx.mode, "track_id": ctx.track_id, "context": dict(ctx.context)},
+            "request_id": ctx.request_id,
+            "connections": self.connections,
+            **({"polls": self.polls} if self.polls else {}),
+            "events": events,
+            "ended": bool(events) and events[-1]["event"] in ("complete", "error"),
+        }
+
+    def _polled(self) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        for page in (json.loads(one["body"]) for one in self.polls):
+            if any(notice["state"] == "reset" for notice in page["notices"]):
+                events = []
+            events += page["events"]
+        return events
+
+    def _streamed(self) -> list[dict[str, Any]]:
         seen: dict[str, sse.Message] = {}
         for connection in self.connections:
             for message in sse.decode([connection["body"].encode()]):
@@ -70,15 +101,7 @@ class Wire:
                     seen.clear()
                 elif data.get("state") not in ("draining", "closing") or message.event != "status":
                     seen[message.id] = message
-        events = [{"id": one.id, "event": one.event, "data": one.json()} for one in seen.values()]
-        ctx = self.ctx
-        return {
-            "request": {"prompt": ctx.prompt, "mode": ctx.mode, "track_id": ctx.track_id, "context": dict(ctx.context)},
-            "request_id": ctx.request_id,
-            "connections": self.connections,
-            "events": events,
-            "ended": bool(events) and events[-1]["event"] in ("complete", "error"),
-        }
+        return [{"id": one.id, "event": one.event, "data": one.json()} for one in seen.values()]
 
 
 def run(world: World, mode: str, after: Cursor = START, **body: Any) -> dict[str, Any]:
@@ -316,6 +339,41 @@ def handed_over() -> dict[str, Any]:
 @scenario("A cursor that names no event of the log: the notice reset, then everything from the start")
 def reset() -> dict[str, Any]:
     return cut_after(2, then=parse_cursor("7-9"))
+
+
+def polled(*notices: dict[str, str], then: Cursor | None = None) -> dict[str, Any]:
+    """Two polls while the answer is half done, two when it is whole: what is new, nothing new, the rest, an end that was
+    seen already. The first bring these notices; the third asks from its cursor or from `then`."""
+    world = World()
+    gate = gevent.event.Event()
+
+    def handler(run: Any) -> Iterator[Event]:
+        *early, late = three_chunks(run)
+        yield from early
+        gate.wait(5)
+        yield late
+
+    ticking(world, handler)
+    ctx = world.submit()
+    world.settle()
+    wire = Wire(world, ctx)
+    cursor = START
+    for notice in notices or ({}, {}):
+        cursor = wire.poll(cursor, **notice)
+    gate.set()
+    world.finished()
+    wire.poll(wire.poll(then or cursor))
+    return wire.transcript()
+
+
+@scenario("An answer that is polled: what there is, nothing new, the rest, and once more after its end")
+def poll() -> dict[str, Any]:
+    return polled()
+
+
+@scenario("Polls that bring the notices closing and draining, and a cursor that names no event")
+def poll_notices() -> dict[str, Any]:
+    return polled({"state": "closing", "reason": "auth_expired"}, {"state": "draining"}, then=parse_cursor("7-9"))
 
 
 @scenario("Another worker takes the request over: attempt 2 begins at 2-1, behind what attempt 1 had sent")

@@ -125,12 +125,14 @@ export interface Schemas {
   };
   ErrorKind: 'auth' | 'failed' | 'gone' | 'interrupted' | 'invalid' | 'limited' | 'unavailable';
   Event: Schemas['StageEvent'] | Schemas['StatusEvent'] | Schemas['ResponseChunkEvent'] | Schemas['ActionEvent'] | Schemas['CompleteEvent'] | Schemas['ErrorEvent'];
+  File: string;
   /** What is wrong with one place of the input; the input itself is never told. */
   Finding: {
     loc: (string | number)[];
     msg: string;
     type: string;
   };
+  Html: string;
   /** A record without its result. */
   ListedRecord: {
     /** Milliseconds since 1970, UTC. */
@@ -157,6 +159,14 @@ export interface Schemas {
     /** What `edit` works on. */
     content?: string;
     history?: (Schemas['Turn'])[];
+  };
+  /** The JSON form of a stream; `closed` says that nothing follows this page. */
+  Page: {
+    closed: boolean;
+    events: (Schemas['Event'])[];
+    /** The cursor to come back with. */
+    next: string;
+    notices: (Schemas['StatusData'])[];
   };
   Part: {
     index: number;
@@ -216,6 +226,7 @@ export interface Schemas {
     usage: Schemas['Usage'];
     viewers: number;
   };
+  RecordOrPage: Schemas['Record'] | Schemas['Page'];
   Records: {
     requests: (Schemas['ListedRecord'])[];
   };
