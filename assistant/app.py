@@ -13,9 +13,10 @@ from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .config import ConfigError
-from .extension import SECRET_BYTES, Assistant
+from .extension import Assistant
 from .observability import logs
 from .web import blueprint, problems
+from .web.secrets import SECRET_BYTES
 
 # Environment names that go into the Flask config for the extensions that read it.
 _PASSED = ("JWT_", "RATELIMIT_", "SECRET_KEY")
@@ -84,6 +85,11 @@ def _ensure_secret(app: Flask) -> None:
         raise ConfigError(f"{path} is empty; remove it and start again")
 
 
+# What answers to programs let a browser do, should it show one as a page: nothing, in no frame.
+_NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+
+
 def _hardened(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Content-Security-Policy", _NO_PAGE)
     return blueprint.mark(response)

@@ -34,6 +34,7 @@ from .viewer import Viewers
 from .web import blueprint
 from .web.auth import Authenticator, Identify
 from .web.limits import Limits
+from .web.secrets import check_secret
 from .web.state import EXTENSION, WebState
 from .web.tokens import own_key_loader
 
@@ -41,8 +42,6 @@ log = logging.getLogger("assistant")
 
 M = TypeVar("M", bound=type[BaseModel])
 
-# Shortest secret for HS256: as long as its hash (RFC 7518, section 3.2); bytes.
-SECRET_BYTES = 32
 # Scheme, host and port, as a browser writes them in Origin (RFC 6454, section 6.2): no pattern of any kind.
 _ORIGIN = re.compile(r"[a-z][a-z0-9.-]*://[a-z0-9._-]+(:[0-9]{1,5})?")
 
@@ -265,10 +264,9 @@ def _ensure_jwt(app: Flask, settings: Settings) -> None:
     own_keys = own_key_loader(app.extensions["flask-jwt-extended"])
     if algorithm.startswith("HS"):
         # a key loader of the app's own checks tokens; guests' tokens and cookies are signed with the secret all the same
-        if (settings.guests or not own_keys) and _secret_bytes(app) < SECRET_BYTES:
-            raise ConfigError(
-                f"JWT_SECRET_KEY needs at least {SECRET_BYTES} bytes: python -c 'import secrets; print(secrets.token_hex())'"
-            )
+        if settings.guests or not own_keys:
+            secret = app.config.get("JWT_SECRET_KEY") or app.secret_key
+            check_secret(secret, examples=app.debug or app.testing)
         return
     if not app.config.get("JWT_PUBLIC_KEY") and not own_keys:
         raise ConfigError(f"JWT_ALGORITHM={algorithm} needs JWT_PUBLIC_KEY")
@@ -276,8 +274,3 @@ def _ensure_jwt(app: Flask, settings: Settings) -> None:
         raise ConfigError(
             f"ASSISTANT_GUESTS with JWT_ALGORITHM={algorithm} needs JWT_PRIVATE_KEY to sign guests' tokens"
         )
-
-
-def _secret_bytes(app: Flask) -> int:
-    secret = app.config.get("JWT_SECRET_KEY") or app.secret_key or b""
-    return len(secret.encode() if isinstance(secret, str) else secret)

@@ -13,9 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_REQUEST_ID = re.compile(
-    r"[0-9]{8}T[0-9]{9}Z-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII
-)
+REQUEST_ID = r"[0-9]{8}T[0-9]{9}Z-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_REQUEST_ID = re.compile(REQUEST_ID, re.ASCII)
 # 18 digits stay below 2**63: a longer number can name no event.
 _EVENT_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from ..catalog import Catalog
 from ..errors import CODES
-from ..models import ActionReply, AssistantRequest, ModeContext, Status
+from ..models import REQUEST_ID, ActionReply, AssistantRequest, ModeContext, Status
 from . import poll
 
 _TEXT = {"type": "string"}
@@ -45,7 +45,7 @@ def document(prefix: str, catalog: Catalog) -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    one = [_parameter("request_id", "path", True)]
+    one = [_parameter("request_id", "path", True, schema={"pattern": f"^{REQUEST_ID}$"})]
     cursors = [_parameter("Last-Event-ID", "header"), _parameter("after", "query")]
     heartbeat = {"Assistant-Heartbeat": {"description": "Longest silence in seconds.", "schema": _NUMBER}}
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import fields
 from functools import cache
@@ -67,7 +68,8 @@ def execute(*samples: str) -> None:
     """Runs the Python samples of one page in order, in one namespace that has an `app` and its `assistant`."""
     app = Flask("sample")
     app.secret_key = SECRET
-    codes = dict(CODES)
+    codes, environ = dict(CODES), dict(os.environ)
+    os.environ |= {"SECRET_KEY": SECRET, "JWT_SECRET_KEY": SECRET}
     names: dict[str, Any] = {"__name__": "sample", "app": app, "assistant": Assistant(app, provider=ScriptedProvider())}
     try:
         for sample in samples:
@@ -75,4 +77,6 @@ def execute(*samples: str) -> None:
     finally:
         CODES.clear()  # a sample may add a code of its own to the table of this process
         CODES.update(codes)
+        os.environ.clear()
+        os.environ.update(environ)
         names.clear()  # signals hold their receivers weakly: this ends those of the samples
