@@ -17,6 +17,7 @@ run: $(VENV)/.run ## start the server with the built-in demo; HOST, PORT, WORKER
 	@ASSISTANT_GREETING=1 ASSISTANT_GUESTS=$${ASSISTANT_GUESTS:-1} ASSISTANT_DEVTOOLS=$${ASSISTANT_DEVTOOLS:-1} exec $(BIN)/gunicorn wsgi:app
 
 test: $(VENV)/.dev ## check and test everything
+	@! command -v npm > /dev/null || $(MAKE) --no-print-directory docs/node_modules/.installed
 	@$(MAKE) --no-print-directory check
 	@$(PYTEST)
 

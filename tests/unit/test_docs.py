@@ -139,6 +139,16 @@ def test_the_events_page_lists_all_events() -> None:
     assert re.findall(r"^\| `(\w+)` \|", page, re.M) == list(NAMES)
 
 
+def test_the_events_page_names_every_field() -> None:
+    page = (ROOT / "docs/reference/events.md").read_text("utf-8")
+    schemas = json.loads((ROOT / "docs/reference/openapi.json").read_text("utf-8"))["components"]["schemas"]
+
+    for name in NAMES:
+        data = schemas["".join(part.title() for part in name.split("_")) + "Data"]
+        for field in data["properties"]:
+            assert f"`{field}`" in page, f"{name}: {field}"
+
+
 def test_decisions_name_things_that_exist() -> None:
     pages = sorted((ROOT / "docs/decisions").glob("0*.md"))
     index = (ROOT / "docs/decisions/README.md").read_text("utf-8")
