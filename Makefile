@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc 2> /dev/null || echo 2)
 PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist load --maxschedchunk 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fast bench static frontend docs audit lock clean
+.PHONY: help run test check fast faults bench static frontend docs audit lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -26,6 +26,9 @@ check: $(VENV)/.dev ## lint, types, imports
 
 fast: $(VENV)/.dev ## the tests that start no server
 	@$(PYTEST) -m "not system"
+
+faults: $(VENV)/.dev ## the fault tests of workers over Redis at full size: 20 kills of 200 requests, 1,000 requests through nginx
+	@FAULT_RUNS=$${FAULT_RUNS:-20} FAULT_REQUESTS=$${FAULT_REQUESTS:-200} LOAD_REQUESTS=$${LOAD_REQUESTS:-1000} $(BIN)/python -m pytest -q tests/system/redis
 
 bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 when a budget is missed; ARGS="--seconds 10"
 	@$(BIN)/python -m bench $(ARGS)

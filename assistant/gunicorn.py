@@ -75,6 +75,8 @@ def on_starting(server: Any) -> None:
         sys.exit(_EX_CONFIG)
     # by this name the master frees what a dead worker held
     os.environ.setdefault("ASSISTANT_NODE", uuid.uuid4().hex[:8])
+    if _shared:
+        import assistant.registry.redis  # noqa: F401 - now, not when a worker has just died
     _share_metrics(server.cfg)
 
 
@@ -84,11 +86,12 @@ def child_exit(_: Any, worker: Any) -> None:
         from prometheus_client import multiprocess
 
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-    registry = os.environ.get("ASSISTANT_REGISTRY") or "memory://"
-    if not registry.startswith("memory:"):
-        from assistant.registry.redis import free_worker  # late: the master needs Redis only here
+    if _shared:
+        from assistant.registry.redis import free_worker
 
-        free_worker(registry, os.environ.get("ASSISTANT_REDIS_PREFIX") or "assistant", worker.pid)
+        free_worker(
+            os.environ["ASSISTANT_REGISTRY"], os.environ.get("ASSISTANT_REDIS_PREFIX") or "assistant", worker.pid
+        )
 
 
 def on_exit(_: Any) -> None:

@@ -13,3 +13,10 @@ from tests.redis.servers import RedisServer
 def shared_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     with RedisServer(request.param) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[RedisServer]:
+    """One that is always there, for what does not depend on the kind."""
+    with RedisServer("valkey") as running:
+        yield running

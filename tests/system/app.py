@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import gevent
+from pydantic import BaseModel
 
-from assistant import Assistant, chunk, create_app, stage
+from assistant import Assistant, ask, chunk, create_app, stage
 from assistant.events import Event
 
 assistant = Assistant()
@@ -49,13 +51,35 @@ def hold(run: Any) -> Iterator[Event]:
     time.sleep(3600)
 
 
-@assistant.handler("burn")
-def burn(run: Any) -> Iterator[Event]:
-    """Keeps the processor, and so the loop, for `seconds`."""
-    yield chunk("burning")
-    ends = time.monotonic() + run.request.context["seconds"]
-    while time.monotonic() < ends:
-        pass
+@assistant.handler("careful", safe_to_retry=True)
+def careful(run: Any) -> Iterator[Event]:
+    """`think` seconds in which nothing is said, then `count` chunks."""
+    context = run.request.context
+    yield stage("thinking")
+    time.sleep(context.get("think", 0))
+    for text in expected(run.request.prompt, context.get("count", 10)):
+        yield chunk(text)
+        time.sleep(context.get("pause", 0))
+
+
+@assistant.handler("upstream")
+def upstream(run: Any) -> Iterator[Event]:
+    """One chunk, then a model that says nothing, at `port`."""
+    yield chunk("holding")
+    with socket.create_connection(("127.0.0.1", run.request.context["port"])) as model:
+        model.recv(1)
+
+
+@assistant.action("confirm", wants="approval")
+class Confirm(BaseModel):
+    pass
+
+
+@assistant.handler("ask")
+def asking(run: Any) -> Iterator[Event]:
+    """What the page answers."""
+    answer = yield ask("confirm", {})
+    yield chunk(str(answer))
 
 
 app = create_app(assistant=assistant)

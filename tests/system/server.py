@@ -37,7 +37,8 @@ class Server:
         self.port = self._listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"server-{self.port}.log"
-        rates = "count=100000/minute,hold=100000/minute,flood=100000/minute"
+        modes = ("count", "hold", "flood", "careful", "upstream", "ask")
+        rates = ",".join(f"{mode}=100000/minute" for mode in modes)
         settings = {"max_active_per_user": 1000, "rates": rates, **settings}
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("ASSISTANT_", "JWT_"))},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from threading import Event as Flag
@@ -109,6 +110,7 @@ class Held(Life):
         while self.pending and self.pending[0].seq <= last:
             done.append(self.pending.popleft())
         if done:
+            self.mirror.touched = time.monotonic()
             self.mirror.take(self.attempt, done[0].seq, [piece.frame for piece in done], closed=bool(done[-1].end))
         return [piece.frame for piece in done]
 

@@ -55,7 +55,7 @@ class Pulse:
     """`renewed` hears how many requests Redis counts as this process's; `changed` that Redis was found or lost."""
 
     def __init__(
-        self, store: Store, scripts: Scripts, *, renewed: Callable[[int, bool], None], changed: Callable[[bool], None]
+        self, store: Store, scripts: Scripts, *, renewed: Callable[[int], None], changed: Callable[[bool], None]
     ) -> None:
         self._store = store
         self._scripts = scripts
@@ -89,13 +89,12 @@ class Pulse:
             self._tell(up=False, why=problem)
             return
         now = time.monotonic()
-        back = now - self._last > _CUT
-        if back:
+        if now - self._last > _CUT:
             self._trusted = now + LEASE
         self._last = now
         self._store.up = True
         self._tell(up=True)
-        self._renewed(owned, back)
+        self._renewed(owned)
 
     @property
     def may_judge(self) -> bool:

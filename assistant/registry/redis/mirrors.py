@@ -13,7 +13,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from ...clock import Clock
-from ...errors import NotFound, StoreLost
+from ...errors import AssistantError, Fenced, NotFound, StoreLost
 from ...models import Cursor
 from .connection import Store
 from .mirror import Mirror
@@ -28,9 +28,19 @@ _DOUBTS = 3
 
 
 class Mirrors:
-    """`lock` guards the copies and what is done with them; it is never held while anything waits."""
+    """`lock` guards the copies and what is done with them; it is never held while anything waits. `bereft` hears of each
+    log that this process owns no longer, and why."""
 
-    def __init__(self, store: Store, scripts: Scripts, lock: Lock, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        scripts: Scripts,
+        lock: Lock,
+        clock: Clock,
+        *,
+        bereft: Callable[[str, AssistantError], None],
+    ) -> None:
+        self._bereft = bereft
         self._store = store
         self._scripts = scripts
         self._lock = lock
@@ -127,13 +137,14 @@ class Mirrors:
             mirror.wake()
 
     def compare(self, *, all_of_them: bool = False) -> None:
-        """Finds the copies that have been quiet for a while behind the log, or without one. Raises RedisError."""
+        """Finds, among those that have been quiet for a while, copies that are behind the log or have none any more, and
+        logs that are another's now. Raises RedisError."""
         now = time.monotonic()
         with self._lock:
             quiet = [
                 (request_id, mirror)
                 for request_id, mirror in self._known.items()
-                if mirror.pins and not mirror.owned and not mirror.closed and len(mirror)
+                if mirror.pins and not mirror.closed and len(mirror)
                 and (all_of_them or now - mirror.touched >= FRESH)
             ]  # fmt: skip
         for start in range(0, len(quiet), 500):
@@ -146,6 +157,12 @@ class Mirrors:
                 self._judge(request_id, mirror, attempt, last)
 
     def _judge(self, request_id: str, mirror: Mirror, attempt: bytes | None, last: bytes | None) -> None:
+        if mirror.owned:
+            if attempt is None:
+                self._bereft(request_id, StoreLost())
+            elif int(attempt) > mirror.place.attempt:
+                self._bereft(request_id, Fenced())
+            return
         if attempt is None or last is None:
             self.lose(mirror)
             return
@@ -183,9 +200,6 @@ class Mirrors:
     def _scripts_up(self) -> None:
         if not self._store.up:
             raise RedisError("known to be down")
-
-
-Wake = Callable[[], None]
 
 
 def _entry(place: Cursor) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any
@@ -17,7 +16,7 @@ from redis.exceptions import RedisError
 
 from ...clock import Clock
 from ...config import Settings
-from ...errors import AssistantError, Fenced, NotFound, RequestClosed, StoreLost, StoreUnavailable, WorkerLost
+from ...errors import AssistantError, NotFound, RequestClosed, StoreLost, StoreUnavailable, WorkerLost
 from ...protocols import Orphan
 from ...signals import emit, store_changed
 from ..queue import ENVELOPE, repeated
@@ -66,7 +65,7 @@ class Process:
         self.held: dict[str, Held] = {}
         self.store = Store(parse(settings.registry))
         self.scripts = Scripts(self.store, settings.redis_prefix, sender)
-        self.mirrors = Mirrors(self.store, self.scripts, lock, clock)
+        self.mirrors = Mirrors(self.store, self.scripts, lock, clock, bereft=self._bereft)
         self.writer = Writer(self.store, self.scripts, settings, lock, moment, ended=self._ended, stuck=self._stuck)
         self.listener = Listener(self.store, self.scripts, self.mirrors)
         self.pulse = Pulse(self.store, self.scripts, renewed=self._renewed, changed=self._changed)
@@ -188,6 +187,7 @@ class Process:
             self.mirrors.let_go(request_id, held.mirror)
         if isinstance(refusal, StoreLost):
             log.error("Redis has lost a request", extra={"request_id": request_id})
+            self.chore("scrap", request_id, held.ctx.user_id, self.name)
             self.mirrors.lose(held.mirror)
             held.refusal = RequestClosed()
         elif refusal is not None:
@@ -195,6 +195,11 @@ class Process:
         held.settled.set()
         if refusal is not None and inbox is not None:
             inbox.stop(refusal.code if isinstance(refusal, StoreLost) else WorkerLost.code)
+
+    def _bereft(self, request_id: str, refusal: AssistantError) -> None:
+        held = self.held.get(request_id)
+        if held is not None:
+            self._ended(held, refusal)
 
     def _stuck(self, held: Held) -> None:
         """Redis has not taken the request's events for too long, or is full: its work ends."""
@@ -213,33 +218,17 @@ class Process:
             for line in checks.findings(self.store):
                 log.warning("%s", line)
 
-    def _renewed(self, owned: int, back: bool) -> None:
-        """Compares what Redis counts as this process's with what it holds; what differs twice in a row is looked at."""
-        if owned == len(self.held) and not back and not self._suspects:
+    def _renewed(self, owned: int) -> None:
+        """What Redis counts as this process's, and it does not know, was admitted while the answer was lost. It is looked
+        for twice: one that is just coming in is known a moment later."""
+        if owned <= len(self.held) and not self._suspects:
             return
         try:
             theirs = {name.decode() for name in self.store.commands.smembers(self.scripts.key("own", self.name))}
         except RedisError as problem:
             self.store.failed(problem)
             return
-        with self._lock:
-            mine = {name for name, held in self.held.items() if not held.closing or time.monotonic() - held.since > 1}
-        differ = mine ^ theirs
-        for request_id in differ & self._suspects:
-            self._examine(request_id)
-        self._suspects = differ
-
-    def _examine(self, request_id: str) -> None:
-        held = self.held.get(request_id)
-        if held is None:
+        unknown = theirs - self.held.keys()
+        for request_id in unknown & self._suspects:
             self.chore("discard", request_id, self.name)
-            return
-        try:
-            record = self.record(request_id)
-        except NotFound:
-            self._ended(held, StoreLost())
-            return
-        except StoreUnavailable:
-            return
-        if record.owner != self.name or record.ctx.attempt != held.attempt:
-            self._ended(held, Fenced())
+        self._suspects = unknown

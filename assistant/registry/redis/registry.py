@@ -229,7 +229,7 @@ class RedisRegistry:
         offset = 0
         while True:
             seen, gone = self._run(
-                "drop", self._moment(), round(settings.tombstone * 1000), _TOMBSTONES, offset, _SWEPT
+                "sweep", self._moment(), round(settings.tombstone * 1000), _TOMBSTONES, offset, _SWEPT
             )
             removed += [Removed(name.decode(), "expired") for name in gone]
             offset += seen - len(gone)

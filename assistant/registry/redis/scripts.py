@@ -14,13 +14,15 @@ from ...errors import StoreUnavailable
 from ...signals import emit, store_answered, store_failed
 from .connection import RETRY_AFTER, Store
 
-# Runs a script where Redis is full, so that what has to end can end (Redis 7, Valkey).
-_ALLOW_OOM = "#!lua flags=allow-oom\n"
+# What a full Redis refuses, before the script has written anything; all others run, so that what has to end can end. The
+# first line of a script says so (Redis 7, Valkey).
+_REFUSED_WHEN_FULL = ("create", "append")
+_STRICT, _ALWAYS = "#!lua\n", "#!lua flags=allow-oom\n"
 
 
 # What scripts are called in metrics; those that are not here are `read`.
 _OPERATIONS = {
-    "create": "create", "watch": "watch", "stop": "tell", "swap": "tell", "renew": "renew", "drop": "sweep", "reap": "sweep",
+    "create": "create", "watch": "watch", "stop": "tell", "swap": "tell", "renew": "renew", "sweep": "sweep", "reap": "sweep",
 }  # fmt: skip
 
 
@@ -37,9 +39,10 @@ class Scripts:
             one.name.removesuffix(".lua"): one.read_text() for one in folder.iterdir() if one.name.endswith(".lua")
         }
         prelude = texts.pop("prelude")
-        self._texts = {name: prelude + text for name, text in texts.items()}
-        for name, source in (("finish", "append"), ("drop", "sweep")):
-            self._texts[name] = _ALLOW_OOM + self._texts[source]
+        texts["finish"] = texts["append"]
+        self._texts = {
+            name: (_STRICT if name in _REFUSED_WHEN_FULL else _ALWAYS) + prelude + text for name, text in texts.items()
+        }
         self._digests = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in self._texts.items()}
 
     def key(self, kind: str, name: str = "") -> str:

@@ -1,3 +1,3 @@
-from tests.redis.fixtures import shared_redis
+from tests.redis.fixtures import shared_redis, valkey
 
-__all__ = ["shared_redis"]
+__all__ = ["shared_redis", "valkey"]
