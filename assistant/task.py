@@ -126,12 +126,12 @@ class Task:
         self._greenlet.start()
 
     def recover(self, *, restart: bool) -> None:
-        """Says that a lost worker's request is being taken up again, or ends it."""
-        if not restart:
-            self.stop(WorkerLost.code)
-        elif self._reason is None:
+        """Says that a lost worker's request is being taken up, to start it again or to end it."""
+        if self._reason is None:
             with suppress(*LOST, BudgetExceeded):
                 self._log_status(Status.RECOVERING)
+        if not restart:
+            self.stop(WorkerLost.code)
 
     # --- inbox: called from other greenlets, returns at once ---
     def stop(self, reason: str) -> None:

@@ -125,17 +125,20 @@ def _client(address: Address, connections: int, answer: float = ANSWER) -> Any:
     options: dict[str, Any] = {
         "socket_timeout": answer,
         "socket_connect_timeout": CONNECT,
-        "socket_keepalive": True,
         "maint_notifications_config": MaintNotificationsConfig(
             enabled=False
         ),  # a hosted service's own, and a command more
         # a retry only where nothing can have come of the first try, or where repeating changes nothing: all scripts here
         "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2, (redis.ConnectionError,)),
     }
+    if not address.url.startswith("unix"):
+        options["socket_keepalive"] = True
     if address.kind == "cluster":
         node: Any = redis.cluster.ClusterNode
         nodes = [node(host, port) for host, port in address.hosts]
-        return redis.RedisCluster(startup_nodes=nodes, max_connections=connections, **options, **address.options)
+        cluster: Any = redis.RedisCluster
+        # its pools refuse instead of letting wait, so they are larger
+        return cluster(startup_nodes=nodes, max_connections=8 * connections, **options, **address.options)
     if address.kind == "sentinel":
         sentinels: Any = Sentinel
         sentinel = sentinels(list(address.hosts), sentinel_kwargs=_for_sentinels(options, address), **options)

@@ -71,7 +71,10 @@ class Pulse:
     def run(self) -> None:
         while not self.stopped:
             began = time.monotonic()
-            self.beat()
+            try:
+                self.beat()
+            except Exception:  # whatever it was, a process that stops beating is dead to the others
+                log.exception("a heartbeat failed")
             pause = RENEW if self._store.up else _PROBE
             self._bell.wait(max(0.05, began + pause - time.monotonic()))
 

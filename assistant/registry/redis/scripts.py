@@ -84,7 +84,9 @@ class Scripts:
 
     def queue(self, pipe: Any, name: str, *arguments: Any) -> None:
         """Puts a script into a pipeline; its answer is NoScriptError where `load` was not called since Redis began."""
-        pipe.evalsha(self._digests[name], 1, self.tag, *arguments)
+        pipe.execute_command(
+            "EVALSHA", self._digests[name], 1, self.tag, *arguments
+        )  # `evalsha` is closed for clusters
 
     def load(self, client: Any) -> None:
         """Sends all scripts."""

@@ -239,7 +239,7 @@ class Writer:
         for process, some in packets.items():
             message = b"".join(packet.dump() for packet in some)
             if len(message) <= _MESSAGE:
-                pipe.publish(self._scripts.key("to", process), message)
+                self._scripts.queue(pipe, "send", process, message)
         try:
             pipe.execute(raise_on_error=False)
         except RedisError as problem:  # they find it in the stream

@@ -116,7 +116,7 @@ class Follower:
         found += _order_faults(self.answer.ids)
         truth = "".join(expected(self.prompt, self.context["count"]))
         last = self.answer.messages[-1].json()
-        said = _text(self.answer, self.answer.messages[-1].id)
+        said = _text(self.answer)
         if self.outcome == "completed" and not said == last["text"] == truth:
             found.append("not the whole text")
         if self.outcome != "completed" and not (truth.startswith(said) and truth.startswith(last["partial"]["text"])):
@@ -124,7 +124,7 @@ class Follower:
         return found
 
 
-def _text(answer: Answer, last_id: str) -> str:
+def _text(answer: Answer) -> str:
     """The text of the attempt that the answer ended in; a request that was ended for a lost worker said it before."""
     chunks = [one for one in answer.messages if one.event == "response_chunk"]
     attempts = {one.id.split("-")[0] for one in chunks}
