@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import gevent
 import pytest
 
 from assistant.protocols import Message
 from tests.integration.asking import PROMPT, Provider, ask, until
+from tests.machine import Stopwatch
 from tests.scenarios import Reply
 from tests.upstream import Upstream
 
@@ -18,12 +17,12 @@ def test_closing_the_stream_closes_the_connection_at_once(provider: Provider, up
     stream = provider.stream([Message("user", PROMPT)], model=model, max_tokens=50)
     next(stream)
 
-    left = time.monotonic()
-    stream.close()
+    with Stopwatch() as since_leaving:
+        stream.close()
+        assert upstream.seen[0].gone.wait(2)
 
-    assert upstream.seen[0].gone.wait(2)
     assert upstream.seen[0].closed is not None
-    assert upstream.seen[0].closed - left <= 0.25
+    assert since_leaving.until(upstream.seen[0].closed) <= 0.25
 
 
 class Stopped(BaseException):
@@ -42,13 +41,13 @@ def test_a_stop_thrown_into_the_wait_closes_the_connection_at_once(
     until(lambda: bool(upstream.seen))
     gevent.sleep(0.05)
 
-    left = time.monotonic()
-    gevent.get_hub().loop.run_callback(lambda: reader.throw(Stopped()))
-    reader.get(timeout=2)
+    with Stopwatch() as since_stop:
+        gevent.get_hub().loop.run_callback(lambda: reader.throw(Stopped()))
+        reader.get(timeout=2)
+        assert upstream.seen[0].gone.wait(2)
 
-    assert upstream.seen[0].gone.wait(2)
     assert upstream.seen[0].closed is not None
-    assert upstream.seen[0].closed - left <= 0.25
+    assert since_stop.until(upstream.seen[0].closed) <= 0.25
 
 
 def test_a_stop_between_two_tries_ends_the_tries(provider: Provider, upstream: Upstream) -> None:
