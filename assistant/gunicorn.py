@@ -5,6 +5,7 @@ from gevent import monkey
 monkey.patch_all()  # the first thing in the master too: nothing imported later holds a native lock
 
 import gc  # noqa: E402
+import math  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
 import shutil  # noqa: E402
@@ -31,13 +32,31 @@ _LAST_WORDS = 2.0
 # How often a worker looks whether it should drain for a reason that sends no signal (max_requests); seconds.
 _LOOK = 0.5
 
-_streams = int(os.environ.get("ASSISTANT_MAX_STREAMS") or 1000)
+# The last seconds of a graceful stop, in which clients take what is left; the app has ended every request by then.
+_LAST_SECONDS = 5
 
-bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
+
+def _number(name: str, default: int, low: int, high: float = float("inf")) -> int:
+    """A number of the environment. Ends the server, in one line, for what is none."""
+    given = os.environ.get(name) or str(default)
+    try:
+        value = math.ceil(float(given))
+    except (ValueError, OverflowError):
+        value = None
+    if value is None or not low <= value <= high:
+        bounds = f"{low} or more" if high == float("inf") else f"from {low} to {high}"
+        print(f"assistant: {name}={given!r} is not a number, {bounds}", file=sys.stderr, flush=True)
+        sys.exit(_EX_CONFIG)
+    return value
+
+
+_streams = _number("ASSISTANT_MAX_STREAMS", 1000, 1)
+
+bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{_number('PORT', 8000, 0, 65535)}"
 worker_class = "gevent"
 _shared = not (os.environ.get("ASSISTANT_REGISTRY") or "memory://").startswith("memory:")
 # Memory belongs to one process, see on_starting; over Redis every core gets a worker.
-workers = int(os.environ.get("WORKERS") or (len(os.sched_getaffinity(0)) if _shared else 1))
+workers = _number("WORKERS", len(os.sched_getaffinity(0)) if _shared else 1, 1)
 # The app has the real caps and answers 503; this one only hangs, and idle keep-alive connections count.
 worker_connections = 2 * _streams + 200
 # New connections that may wait while the loop is busy: a reconnect storm of every stream at once fits.
@@ -46,8 +65,8 @@ backlog = 2048
 keepalive = 5
 # The master kills a worker whose loop stands still this long.
 timeout = 30
-# Streams run to their end while the server stops; the app ends the rest 5 s earlier by itself.
-graceful_timeout = 60
+# Streams run to their end while the server stops; the app ends the rest by itself before the time is up.
+graceful_timeout = _number("ASSISTANT_DRAIN_TIMEOUT", 55, 0) + _LAST_SECONDS
 # Recycling a worker cuts nothing, but a memory registry goes with it.
 max_requests = 0
 # gevent must patch before the app is imported, in each worker.
@@ -141,10 +160,10 @@ def post_worker_init(worker: Any) -> None:
 
     def on_term(number: int, frame: Any) -> None:
         graceful(number, frame)
-        gevent.spawn(_drain)
+        gevent.spawn(_drain, worker.cfg)
 
     signal.signal(signal.SIGTERM, on_term)
-    gevent.spawn(_drain_when, lambda: not worker.alive)
+    gevent.spawn(_drain_when, lambda: not worker.alive, worker.cfg)
     _hold_for_tasks(worker)
     if worker.age == 1:
         _greet(worker.cfg.address[0])
@@ -184,8 +203,9 @@ def _hold_for_tasks(worker: Any) -> None:
     worker.run = run
 
 
-def worker_int(_: Any) -> None:
+def worker_int(worker: Any) -> None:
     """On SIGINT or SIGQUIT there is a tenth of a second left: every request gets its last event now."""
+    worker.quitting = gevent.getcurrent()
     for web in _installed():
         web.service.stop_all("draining")
 
@@ -197,6 +217,8 @@ def worker_exit(server: Any, worker: Any) -> None:
             gevent.sleep(0.05)
     for web in _installed():
         web.service.registry.close()
+    if (quitting := getattr(worker, "quitting", None)) is not None:
+        quitting.kill()  # gunicorn's own exit after SIGINT, which would come too late and print a traceback
 
 
 def _greet(address: Any) -> None:
@@ -218,15 +240,16 @@ def _greet(address: Any) -> None:
         )
 
 
-def _drain_when(over: Callable[[], bool]) -> None:
+def _drain_when(over: Callable[[], bool], cfg: Any) -> None:
     while not over():
         gevent.sleep(_LOOK)
-    _drain()
+    _drain(cfg)
 
 
-def _drain() -> None:
+def _drain(cfg: Any) -> None:
+    """Every request ends before the master kills what is left, whatever the settings say."""
     for web in _installed():
-        web.service.drain()
+        web.service.drain(within=max(0.0, cfg.graceful_timeout - _LAST_SECONDS))
 
 
 def _installed() -> list[Any]:

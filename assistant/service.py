@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -235,10 +236,11 @@ class AssistantService:
             raise ServerFull(retry_after=_RETRY_FULL)
         self.registry.ping()
 
-    def drain(self) -> None:
-        """From now on nothing new is accepted; what runs may end until the drain timeout. Safe to repeat."""
+    def drain(self, within: float = math.inf) -> None:
+        """From now on nothing new is accepted; what runs may end until the drain timeout, or `within` seconds when that
+        is less. Safe to repeat."""
         if self._drain_ends is None:
-            self._drain_ends = self._clock.monotonic() + self.settings.drain_timeout
+            self._drain_ends = self._clock.monotonic() + min(self.settings.drain_timeout, within)
             emit(drain_begun, self._sender, running=len(self._runner))
         self.drain_step()
 

@@ -123,6 +123,14 @@ def test_ctrl_c_gives_every_stream_its_terminal_event_and_ends_at_once(own_serve
     assert {answer.outcome for answer in answers} == {"draining"}
     assert code == 0
     assert time.monotonic() - began < 10
+    assert "Traceback" not in own_server.log.read_text()
+
+
+def test_ctrl_c_while_nothing_runs_says_nothing_odd(own_server: Server) -> None:
+    own_server.send(signal.SIGINT)
+
+    assert own_server.ended(10) == 0
+    assert "Traceback" not in own_server.log.read_text()
 
 
 def test_a_killed_server_comes_back_and_knows_nothing_of_the_old_ids(own_server: Server) -> None:

@@ -193,6 +193,18 @@ class TestDrain:
 
         assert world.names(watched)[-1] == "error:draining"
 
+    def test_a_server_that_will_be_killed_sooner_drains_sooner(self, world: World) -> None:
+        watched = started(world, "begun")
+
+        with world.watched(watched):
+            world.service.drain(within=3)
+            world.pass_time(2)
+            assert world.names(watched)[-1] == "chunk:one"
+            world.pass_time(1)
+            world.finished()
+
+        assert world.names(watched)[-1] == "error:draining"
+
     def test_a_request_whose_viewers_leave_while_draining_ends(self, world: World) -> None:
         ctx = started(world, "begun")
         with world.watched(ctx):
