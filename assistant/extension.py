@@ -268,6 +268,8 @@ def _ensure_jwt(app: Flask, settings: Settings) -> None:
             secret = app.config.get("JWT_SECRET_KEY") or app.secret_key
             check_secret(secret, examples=app.debug or app.testing)
         return
+    if not algorithm.startswith(("RS", "PS", "ES", "Ed")):  # above all `none`, with which anybody is anybody
+        raise ConfigError(f"JWT_ALGORITHM={algorithm} signs nothing that can be checked; use HS256 or RS256")
     if not app.config.get("JWT_PUBLIC_KEY") and not own_keys:
         raise ConfigError(f"JWT_ALGORITHM={algorithm} needs JWT_PUBLIC_KEY")
     if settings.guests and not app.config.get("JWT_PRIVATE_KEY"):

@@ -11,7 +11,7 @@ from flask import Flask, g, request
 from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse_many
 
-from ..config import Settings
+from ..config import ConfigError, Settings
 from ..errors import RateLimited, StoreUnavailable
 from ..signals import emit, limits_changed
 from .counters import CounterStorage
@@ -40,14 +40,20 @@ class Limits:
     """The request rates of one app; the number of running requests is the registry's business."""
 
     def __init__(self, app: Flask, settings: Settings, storage: dict[str, Any] | None = None) -> None:
-        """`storage` is where to count unless the app says so: `storage_uri` and `storage_options` of flask-limiter."""
+        """`storage` is where to count unless the app says so: `storage_uri` and `storage_options` of flask-limiter.
+        Raises ConfigError."""
         self._app = app
         self._limiter = _limiter_of(app, storage)
         self._shared = True
-        self._rates = settings.rates
-        self._modes: dict[str, _Rate] = {}
+        self._modes = {mode: self._rate_of(mode, rate) for mode, rate in settings.rates.items()}
         self._session = _Rate(self._limiter, _SESSION_RATE, "assistant-session", _address)
         self._cancel = _Rate(self._limiter, _CANCEL_RATE, "assistant-cancel", _user)
+
+    def _rate_of(self, mode: str, rate: str) -> _Rate:
+        try:
+            return _Rate(self._limiter, rate, f"assistant-{mode}", _user)
+        except ValueError:
+            raise ConfigError(f"ASSISTANT_RATES: {mode}={rate} is no rate; write {mode}=60/minute") from None
 
     def exempt(self, view: Callable[..., object]) -> None:
         """Keeps the app's default rates away from a route of ours: what we count, we count inside the view."""
@@ -56,7 +62,7 @@ class Limits:
     def check_mode(self, mode: str) -> None:
         """Counts a POST of the current user. Raises RateLimited."""
         if mode not in self._modes:  # only registered modes get here, so this stays small
-            self._modes[mode] = _Rate(self._limiter, self._rates.get(mode, _OTHER_RATE), f"assistant-{mode}", _user)
+            self._modes[mode] = self._rate_of(mode, _OTHER_RATE)
         self._check(self._modes[mode], mode=mode)
 
     def check_cancel(self) -> None:

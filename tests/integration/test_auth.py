@@ -31,6 +31,9 @@ def keys() -> Forge:
         ({"JWT_SECRET_KEY": "x" * 31}, "JWT_SECRET_KEY needs at least 32 bytes"),
         ({"JWT_SECRET_KEY": None, "SECRET_KEY": "dev"}, "JWT_SECRET_KEY needs at least 32 bytes"),
         ({"JWT_ALGORITHM": "RS256"}, "needs JWT_PUBLIC_KEY"),
+        ({"JWT_ALGORITHM": "none", "JWT_PUBLIC_KEY": "x"}, "use HS256 or RS256"),
+        ({"ASSISTANT_RATES": "chat=lots"}, "chat=lots is no rate"),
+        ({"ASSISTANT_RATES": "chat=60/minute,own=-1/day"}, "own=-1/day is no rate"),
     ],
 )
 def test_a_login_that_anyone_could_forge_stops_the_start_in_one_line(config: Any, named: str) -> None:

@@ -31,6 +31,33 @@ def test_several_workers_over_memory_are_refused_with_a_remedy(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("WORKERS", "x"), ("WORKERS", "-1"), ("PORT", "99999"), ("ASSISTANT_MAX_STREAMS", "lots"),
+     ("ASSISTANT_DRAIN_TIMEOUT", "nan")],
+)  # fmt: skip
+def test_a_number_that_is_none_stops_the_start_in_one_line(tmp_path: Path, name: str, value: str) -> None:
+    server = Server(tmp_path)
+    server.environ[name] = value
+
+    server.start()
+
+    assert server.ended(30) == 78
+    (line,) = server.log.read_text().splitlines()
+    assert line.startswith(f"assistant: {name}={value!r} is not a number")
+
+
+def test_the_time_to_drain_is_gunicorns_time_as_well() -> None:
+    code = "from assistant import gunicorn; print(gunicorn.graceful_timeout, gunicorn.workers, gunicorn.bind)"
+    environ = {**os.environ, "ASSISTANT_DRAIN_TIMEOUT": "299.5", "HOST": "127.0.0.1", "PORT": "", "WORKERS": ""}
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert ran.stdout == "305 1 127.0.0.1:8000\n"
+
+
+@pytest.mark.parametrize(
     ("setting", "said"),
     [
         ({"provider": "opnai"}, "none of demo, openai, anthropic"),
