@@ -73,6 +73,8 @@ max_requests = 0
 preload_app = False
 # X-Forwarded-* is believed only from this host; ASSISTANT_PROXIES says how many hops count.
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
+# No header of a request says where the app is mounted or what its path is: any client could send it, also by way of a proxy.
+forwarder_headers = ""
 # No file beside the process that somebody could steer it by.
 control_socket_disable = True
 # The app writes its own line per request and stream.

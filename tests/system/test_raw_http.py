@@ -113,6 +113,14 @@ def test_an_odd_request_line_is_refused(own_server: Server, line: bytes) -> None
     assert 400 <= status(answer) < 500
 
 
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "REMOTE_USER", "script_name", "Script-Name"])
+def test_a_header_changes_neither_the_path_nor_where_the_app_is(own_server: Server, name: str) -> None:
+    answer = say(own_server, head(own_server, "/assistant/requests", "GET", f"{name}: /healthz"))
+
+    assert status(answer) == 200
+    assert b'{"requests":' in answer
+
+
 def test_a_smuggled_request_is_not_served(own_server: Server) -> None:
     inner = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     lines = [f"Content-Length: {len(inner) + 5}", "Transfer-Encoding: chunked"]
