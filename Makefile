@@ -46,6 +46,7 @@ docs: $(VENV)/.dev docs/node_modules/.installed ## the documentation as a site i
 audit: $(VENV)/.dev ## known vulnerabilities of what is installed with the server and with the client; asks the registries
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 	@cd frontend && npm audit --audit-level=high
+	@cd docs && npm audit --audit-level=high
 
 lock: $(VENV)/.dev ## compile the requirements anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --upgrade --all-extras pyproject.toml -o requirements.txt

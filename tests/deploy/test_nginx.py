@@ -122,6 +122,16 @@ def test_the_address_of_a_client_cannot_be_forged(curl: Curl) -> None:
     assert set(statuses) == {"201", "429"}  # at most 120, should a minute begin in between
 
 
+def test_the_app_knows_the_name_that_the_page_was_loaded_from(curl: Curl) -> None:
+    """Unsafe requests must come from a page of this site: the Host that the browser asked for says which that is."""
+    ours = curl.ask("/assistant/session", "--request", "POST", "--header", f"Origin: {curl.site.base}")
+    foreign = curl.ask("/assistant/session", "--request", "POST", "--header", "Origin: https://evil.example")
+
+    assert ours.status in (201, 429)  # another test of this minute may have taken all that an address gets
+    assert foreign.status == 403
+    assert "secure" in ours.headers.get("set-cookie", "secure").lower()
+
+
 def test_a_site_without_its_app_says_that_it_is_restarting(tmp_path: Path) -> None:
     with Nginx(tmp_path, free_port()) as alone:
         reply = Curl(alone).ask("/assistant/requests")
