@@ -19,7 +19,9 @@ run: $(VENV)/.run ## start the server with the built-in demo; HOST, PORT, WORKER
 test: $(VENV)/.dev ## check and test everything
 	@! command -v npm > /dev/null || $(MAKE) --no-print-directory docs/node_modules/.installed
 	@$(MAKE) --no-print-directory check
-	@$(PYTEST)
+	@set -o pipefail; $(PYTEST) | tee .pytest.log
+	@PYTHON=$(CURDIR)/$(BIN)/python frontend/scripts/test.sh
+	@echo "pytest: $$(tail -n 1 .pytest.log)"
 
 check: $(VENV)/.dev ## lint, types, imports
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy --no-error-summary && { $(BIN)/lint-imports > .lint-imports.log || { cat .lint-imports.log; exit 1; }; }
@@ -34,10 +36,10 @@ bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 
 	@$(BIN)/python -m bench $(ARGS)
 
 static: ## build what the server delivers from frontend/ (Node >= 20)
-	@cd frontend && npm ci --no-audit --no-fund && npm run --silent build:static
+	@cd frontend && npm ci --silent --no-audit --no-fund && touch node_modules/.installed && npm run --silent build:static
 
-frontend: ## the tests of the TypeScript client and its windows (Node >= 20, Chromium for the browser part)
-	@cd frontend && npm ci --no-audit --no-fund && npm test
+frontend: $(VENV)/.dev ## the tests of the TypeScript client and its windows (Node >= 20, Chromium for the browser part)
+	@PYTHON=$(CURDIR)/$(BIN)/python frontend/scripts/test.sh
 
 docs: $(VENV)/.dev docs/node_modules/.installed ## the documentation as a site in build/site; a warning is an error
 	@$(BIN)/python docs/generate.py --check

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from . import sse
-from .errors import NotFound, ServerFull, TooManyViewers
+from .errors import NotFound, ServerFull, StoreUnavailable, TooManyViewers
 from .models import START, parse_cursor
 from .viewer import Viewer
 
@@ -33,7 +33,7 @@ class Poll(Viewer):
                     page = self._look()
                 return page
         # dropped since the view looked, or a race for the last place was lost: the client comes again
-        except (NotFound, TooManyViewers, ServerFull):
+        except (NotFound, TooManyViewers, ServerFull, StoreUnavailable):
             return self._page([], [], closed=False)
 
     def _look(self) -> Page:

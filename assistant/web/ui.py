@@ -14,6 +14,8 @@ from .state import WebState, state
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
+# What a visitor chooses from, in this order; modes of a team's own have pages of their own.
+_MODES = ("chat", "generate", "edit")
 # Scripts, styles and calls from here alone, nothing inline, no text that becomes a script, and no frame around the page.
 _POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
@@ -60,6 +62,7 @@ def page() -> Response:
         "assistant/page.html",
         assistant_file=link,
         guests=settings.guests,
+        modes=[name for name in _MODES if name in web.catalog.modes],
         model="Built-in demo" if settings.provider == "demo" else settings.model or settings.provider,
         docs=settings.docs_url,
     )

@@ -38,7 +38,9 @@ const SOURCES = [
 ];
 
 async function script(config) {
-  const options = { ...config, root: ROOT, logLevel: 'error', mode: 'production' };
+  // Said here as well: under a test runner the mode alone does not make a production build.
+  const oxc = { jsx: { runtime: 'automatic', development: false } };
+  const options = { ...config, oxc, root: ROOT, logLevel: 'error', mode: 'production' };
   const [{ output }] = [await build({ ...options, build: { ...config.build, write: false } })].flat();
   return Buffer.from(output[0].code);
 }

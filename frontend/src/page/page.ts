@@ -20,6 +20,9 @@ document.addEventListener('readystatechange', () => {
   dress(chat());
   paint(theme);
   button('theme').addEventListener('click', () => paint(NEXT[theme], true));
+  const side = document.querySelector('.side') as HTMLElement;
+  // The window's header leaves the page as much room as it takes.
+  new ResizeObserver(() => chat().style.setProperty('--side', `${side.offsetWidth}px`)).observe(side);
 });
 
 function chat(): AssistantChatElement {
