@@ -15,7 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .config import ConfigError
 from .extension import Assistant
 from .observability import logs
-from .web import blueprint, problems
+from .web import blueprint, handover, problems
 from .web.secrets import SECRET_BYTES
 
 # Environment names that go into the Flask config for the extensions that read it.
@@ -44,10 +44,12 @@ def create_app(
         blueprint.add_route(app, rule, method, view)
     problems.register(app)
     app.after_request(_hardened)
-    proxies = app.extensions["assistant"].settings.proxies
-    if proxies:
+    settings = app.extensions["assistant"].settings
+    if proxies := settings.proxies:
         # not Host and Prefix: nginx passes those on from clients, and its own Host line does the same job
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
+    if settings.socket_driver:
+        handover.install(app)  # outermost
     return app
 
 

@@ -31,7 +31,7 @@ from .runner import TaskRunner
 from .service import AssistantService
 from .stalls import StallMonitor
 from .viewer import Viewers
-from .web import blueprint
+from .web import blueprint, handover
 from .web.auth import Authenticator, Identify
 from .web.limits import Limits
 from .web.secrets import check_secret
@@ -143,6 +143,10 @@ class Assistant:
         app.register_blueprint(routes)
         app.cli.add_command(commands)
         logs.listen(app)
+        if settings.socket_driver and not app.config.get(
+            "ASSISTANT_STANDALONE"
+        ):  # create_app puts more around it first
+            handover.install(app)
 
     def _wire(self, app: Flask, settings: Settings, llm: LLMProvider) -> WebState:
         registry = self._registry or build_registry(settings, self._clock)

@@ -20,6 +20,7 @@ from tempfile import mkdtemp  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
+from gunicorn.glogging import Logger  # noqa: E402
 
 # Exit code for a configuration that cannot work (EX_CONFIG, sysexits.h).
 _EX_CONFIG = 78
@@ -84,8 +85,6 @@ accesslog = None
 def on_starting(server: Any) -> None:
     """Refuses several workers over a registry that lives in one: three of four GETs would be 404."""
     _raise_descriptor_limit()
-    if getattr(server.cfg, "protocol", "http") == "uwsgi":  # its bodies have no chunks
-        os.environ["ASSISTANT_SOCKET_DRIVER"] = "0"
     registry = os.environ.get("ASSISTANT_REGISTRY") or "memory://"
     if server.cfg.workers > 1 and registry.startswith("memory:"):
         server.log.error(
@@ -167,6 +166,7 @@ def post_worker_init(worker: Any) -> None:
     signal.signal(signal.SIGTERM, on_term)
     gevent.spawn(_drain_when, lambda: not worker.alive, worker.cfg)
     _hold_for_tasks(worker)
+    _allow_handover(worker)
     if worker.age == 1:
         _greet(worker.cfg.address[0])
 
@@ -191,18 +191,32 @@ def _host_of(address: Any) -> str | None:
 
 
 def _hold_for_tasks(worker: Any) -> None:
-    """Lets a worker whose connections are gone live until its requests have ended: where viewers go on elsewhere, the
-    server itself would see nothing left to wait for. The app ends them in time (ASSISTANT_DRAIN_TIMEOUT)."""
+    """Lets a worker whose connections are gone live until its requests and their streams have ended: streams may have their
+    own sockets, viewers may go on elsewhere, and the server itself would see nothing left to wait for. The app ends them in
+    time (ASSISTANT_DRAIN_TIMEOUT)."""
     serve = worker.run
 
     def run() -> None:
         serve()
         ends = time.monotonic() + worker.cfg.graceful_timeout
-        while time.monotonic() < ends and not all(web.service.idle for web in _installed()):
+        while time.monotonic() < ends and not _all_ended():
             worker.notify()
             gevent.sleep(_LOOK)
 
     worker.run = run
+
+
+def _all_ended() -> bool:
+    """Whether no request runs here any more, and no stream is open."""
+    return all(web.service.idle and not len(web.service.viewers) for web in _installed())
+
+
+def _allow_handover(worker: Any) -> None:
+    """Lets streams take their sockets with them, now that this worker waits for them."""
+    from assistant.web import handover  # late, as in _installed
+
+    counted = worker.log.access_log_enabled or type(worker.log) is not Logger  # one for statsd counts without a log
+    handover.allow(worker.log if counted else None)
 
 
 def worker_int(worker: Any) -> None:
@@ -213,9 +227,9 @@ def worker_int(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Waits, with a bound, for what requests do after their last event: receivers may be saving the answer."""
+    """Waits, with a bound, for what requests do after their last event: viewers get it, receivers may be saving it."""
     with gevent.Timeout(_LAST_WORDS, False):
-        while not all(web.service.idle for web in _installed()):
+        while not _all_ended():
             gevent.sleep(0.05)
     for web in _installed():
         web.service.registry.close()

@@ -1,7 +1,7 @@
 """Connection: the client's socket under a stream, looked after for as long as the stream lasts.
 
 A client that goes away is noticed at once by a watcher on the socket, and one that takes no bytes can be cut from
-outside. The socket itself belongs to the server.
+outside. Under the WSGI driver the socket itself belongs to the server, under the socket driver to the stream.
 """
 
 from __future__ import annotations
@@ -19,76 +19,97 @@ _SEND_BUFFER = 64 * 1024
 # How long sent bytes may stay unacknowledged before the kernel gives the connection up (RFC 5482), as a part of the stall
 # timeout. A host that vanished is noticed within a heartbeat and this, which together are less than that timeout.
 _UNACKNOWLEDGED = 0.5
+# Most bytes of a next request that are thrown away at the end, in reads of this many; see `close_socket`.
+_UNREAD, _READS = 64 * 1024, 4
+_READABLE, _WRITABLE = 1, 2  # libev's names for what a watcher waits for
 
 
 class Connection:
-    """The client's socket under gunicorn's gevent worker; does nothing where there is no plain socket to look at."""
+    """The socket `raw`, which never waits; None where there is no plain socket to look at, and then nothing is done."""
 
-    def __init__(self, sock: Any, stall_timeout: float) -> None:
-        plain = isinstance(sock, gevent.socket.socket) and not isinstance(sock, gevent.ssl.SSLSocket)
-        self._waiting_socket = sock  # gevent's: a full buffer switches to other greenlets
-        self._socket: Any = sock._sock if plain else None  # the raw one: it never waits
+    __slots__ = ("_on_gone", "_raw", "_room", "_watcher", "gone")
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
         self._on_gone: Callable[[], None] = _nobody
-        self._unacknowledged = round(stall_timeout * _UNACKNOWLEDGED * 1000)  # milliseconds
         self._watcher: Any = None
+        self._room: Any = None
         self.gone = False
 
-    def open(self, on_gone: Callable[[], None]) -> None:
+    def open(self, on_gone: Callable[[], None], stall_timeout: float) -> None:
         """Bounds the kernel memory of the stream and calls `on_gone` when the client leaves."""
         self._on_gone = on_gone
-        sock = self._socket
-        if sock is None:
+        raw = self._raw
+        if raw is None:
             return
         with suppress(OSError):  # a client may be gone already: the first write will tell
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._unacknowledged)
-        if sock.fileno() >= 0:
-            self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)  # 1: readable
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(stall_timeout * _UNACKNOWLEDGED * 1000))
+        if raw.fileno() >= 0:
+            self._watcher = gevent.get_hub().loop.io(raw.fileno(), _READABLE)
             self._watcher.start(self._readable)
-
-    @property
-    def plain(self) -> bool:
-        """Whether there is a socket that bytes can be written to as they are."""
-        return self._socket is not None
 
     def send_some(self, data: bytes) -> bytes:
         """Sends what the kernel takes now and returns the rest; never waits. Raises OSError when the client is gone."""
         try:
-            sent = self._socket.send(data)
+            sent = self._raw.send(data)
         except BlockingIOError:
             return data
         return data[sent:] if sent < len(data) else b""
 
-    def send_all(self, data: bytes) -> None:
-        """Sends everything; other greenlets run while the client takes no bytes. Raises OSError."""
-        self._waiting_socket.sendall(data)
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Calls `call` from the loop, once, when the kernel takes bytes again."""
+        if self._room is None:
+            self._room = gevent.get_hub().loop.io(self._raw.fileno(), _WRITABLE)
+        self._room.start(self._has_room, call)
 
     def close(self) -> None:
-        """Stops watching; the socket itself belongs to the server."""
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
-            self._watcher = None
+        """Stops watching."""
+        for watcher in (self._watcher, self._room):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+        self._watcher = self._room = None
+
+    def close_socket(self) -> None:
+        """Stops watching and closes the socket; what was sent still arrives."""
+        self.close()
+        with suppress(OSError):
+            # a socket that is closed over unread bytes is reset, and with it goes what the client has not read yet
+            for _ in range(_READS):
+                if len(self._raw.recv(_UNREAD, socket.MSG_DONTWAIT)) < _UNREAD:
+                    break
+        self._raw.close()
 
     def cut(self) -> None:
         """Ends the connection from another greenlet: a writer that is blocked in it gets an error at once."""
-        if self._socket is not None:
+        if self._raw is not None:
             with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                self._raw.shutdown(socket.SHUT_RDWR)
+
+    def _has_room(self, call: Callable[[], None]) -> None:
+        if self._room is not None:
+            self._room.stop()
+            call()
 
     def _readable(self) -> None:
         """Nothing is expected from a client that reads a stream: it has gone, or sent its next request early."""
-        sock = self._socket
+        raw = self._raw
         try:
-            gone = sock is None or not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            gone = raw is None or not raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             gone = True
-        self.close()  # either way there is nothing more to watch: a pipelined byte stays readable
+        self._watcher.stop()  # either way there is nothing more to watch: a pipelined byte stays readable
         if gone:
             self.gone = True
             self._on_gone()
+
+
+def plain(sock: Any) -> bool:
+    """Whether bytes can be written to the server's socket as they are, past the server."""
+    return isinstance(sock, gevent.socket.socket) and not isinstance(sock, gevent.ssl.SSLSocket) and sock.fileno() >= 0
 
 
 def _nobody() -> None:

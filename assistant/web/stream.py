@@ -5,7 +5,7 @@ The viewer decides what bytes there are; this file waits until there are some.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -14,17 +14,15 @@ from flask import Response, g, request
 from gevent.hub import Waiter
 
 from .. import sse
-from ..config import Settings
 from ..errors import AssistantError, InvalidRequest
 from ..models import START, Cursor, is_request_id, parse_cursor
 from ..sanitize import invalid
-from ..signals import emit, stream_closed, stream_opened, stream_refused
+from ..signals import emit, stream_refused
 from ..viewer import Viewer
-from .connection import Connection
+from .connection import Connection, plain
+from .delivery import Delivery
+from .handover import OFFERED
 from .state import WebState, state
-from .writer import SocketWriter
-
-Blocks = Generator[bytes | None, None, None]
 
 
 def stream_events(request_id: str) -> Response:
@@ -38,8 +36,7 @@ def stream_events(request_id: str) -> Response:
         raise
     if viewer is None:
         return bare(204)
-    body = () if request.method == "HEAD" else drive(viewer, request.environ, web.settings, sender=web.sender)
-    response = Response(body, mimetype=sse.MIMETYPE, direct_passthrough=True)  # blocks of bytes already
+    response = Response(_body(viewer, web), mimetype=sse.MIMETYPE, direct_passthrough=True)  # blocks of bytes already
     response.headers.update(
         {
             "Cache-Control": "no-cache, no-transform",
@@ -82,49 +79,35 @@ def cursor_of() -> Cursor:
     return cursor
 
 
-def drive(viewer: Viewer, environ: Mapping[str, Any], settings: Settings, sender: Any = None) -> Iterator[bytes]:
-    """The body of a stream. Everything it holds is taken on the first `next` and given back in `finally`.
+def _body(viewer: Viewer, web: WebState) -> Iterable[bytes]:
+    """What the server would have to send, and the offer to take that work from it."""
+    if request.method == "HEAD":
+        return ()
+    delivery = Delivery(viewer, web.settings.stall_timeout, web.sender)
+    request.environ[OFFERED] = delivery
+    return drive(delivery, request.environ.get("gunicorn.socket"))
 
-    The server sends the first block, with the headers. The others go the same way or, where the socket driver may run,
-    straight to the socket; the server then ends the body, and the connection stays its own.
+
+def drive(delivery: Delivery, sock: Any = None) -> Iterator[bytes]:
+    """The WSGI driver: every block is the server's, so it works under any server. `sock` is the server's, if it shows it.
+
+    Everything it holds is taken on the first `next` and given back in `finally`.
     """
     connection = Connection(environ.get("gunicorn.socket"), settings.stall_timeout)
-    viewer.cut = connection.cut
-    emit(stream_opened, sender, ctx=viewer.ctx, cursor=str(viewer.cursor), reset=viewer.reset)
+    connection = Connection(sock._sock if plain(sock) else None)
     try:
         with closing(viewer.blocks()) as blocks:
-            if settings.socket_driver and SocketWriter.fits(connection, environ):
-                yield from _headed(viewer, blocks, connection)
-            else:
-                yield from _through_server(viewer, blocks, connection)
+            connection.open(bell.ring, delivery.stall_timeout)
+            for block in blocks:
+                if block is not None:
+                    yield block
+                    continue
+                bell.wait()  # the janitor rings at least once a heartbeat
+                if connection.gone:
+                    return
     finally:
         connection.close()
-        emit(stream_closed, sender, ctx=viewer.ctx, reason=viewer.end_reason, cursor=str(viewer.cursor),
-             bytes=viewer.bytes, duration=viewer.duration)  # fmt: skip
-
-
-def _headed(viewer: Viewer, blocks: Blocks, connection: Connection) -> Iterator[bytes]:
-    """The socket driver: only the first block is the server's."""
-    writer = SocketWriter(connection, blocks)
-    yield next(blocks) or b""
-    # only now: while the server sends its block, nobody else may write to the socket; news is kept until `run` looks
-    viewer.wake = writer.wake
-    connection.open(writer.stop)
-    writer.run()
-
-
-def _through_server(viewer: Viewer, blocks: Blocks, connection: Connection) -> Iterator[bytes]:
-    """The WSGI driver: every block is the server's; works under any server."""
-    bell = Bell()
-    viewer.wake = bell.ring
-    connection.open(bell.ring)
-    for block in blocks:
-        if block is not None:
-            yield block
-            continue
-        bell.wait()  # the janitor rings at least once a heartbeat
-        if connection.gone:
-            return
+        delivery.closed()
 
 
 class Bell:

@@ -1,29 +1,32 @@
 """SocketWriter: the socket driver of a stream. The loop itself sends what a viewer has to say.
 
-A greenlet per stream still holds the server's request open, but it sleeps: a wake-up puts the writer on the flusher's
-list, and the loop pumps all that are on it: takes blocks from their viewers and gives them to the kernel without waiting.
-So an event costs no switch of greenlets and none of the server's framing and writing.
+No greenlet, no environ and no response is kept for a stream: a wake-up puts its writer on the flusher's list, and the loop
+pumps all that are on it, that is, takes blocks from their viewers and gives them to the kernel without waiting. An event
+so costs no switch of greenlets, and an idle stream costs its socket and the viewer.
 
-The flusher runs at once while the loop keeps up. When it falls behind, sending leaves the others three quarters of the
+The flusher runs at once while the loop keeps up. When it falls behind, sending leaves the others nine tenths of the
 time: events of a stream then join into one send, which is what costs most.
 
 What must stay true:
-- `_blocks` is only ever advanced by `pump`, and `pump` never runs while `_rest` is being sent: order is the log's order.
-- The greenlet is switched to only when it waits, and only for a reason: a full kernel buffer, the end, or a failure.
-- Nothing here waits but `run`, in its own greenlet.
+- Only `pump` advances the blocks, and it never does while `_rest` waits for room in the kernel: order is the log's order.
+- Nothing here waits. What may wait at the end, a registry that is told and receivers of signals, has a greenlet for it.
+- A stream ends once, in `_end`, whoever was first: its last block, its client, the janitor's cut, a failure. The socket is
+  closed there, and `on_end` is called after the viewer has given back what it held.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import gevent
-from gevent.hub import Waiter
 
 from .connection import Connection
+
+log = logging.getLogger("assistant.web")
 
 # Longest time that the flusher keeps the loop from its sockets; seconds.
 _TURN = 0.005
@@ -33,7 +36,9 @@ _BREATH = 0.0001
 _BEHIND = 0.010
 # What others get for each second that sending takes in a loop that is behind, and the longest that events are held back
 # for it; seconds. A reader sees no difference below 100 ms.
-_SHARE, _LONGEST = 3.0, 0.050
+_SHARE, _LONGEST = 9.0, 0.050
+# The chunk that ends a body (RFC 9112, section 7.1).
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Flusher:
@@ -94,44 +99,24 @@ def flusher() -> Flusher:
 
 
 class SocketWriter:
-    """Sends the blocks of one stream as chunks (RFC 9112, section 7.1) from the second one on."""
+    """Sends the blocks of one stream as chunks (RFC 9112, section 7.1) over a connection that is its own."""
 
-    __slots__ = ("_blocks", "_connection", "_failure", "_flusher", "_over", "_rest", "_waiter")
+    __slots__ = ("_blocks", "_connection", "_flusher", "_on_end", "_over", "_rest", "_said_all")
 
-    def __init__(self, connection: Connection, blocks: Generator[bytes | None, None, None]) -> None:
+    def __init__(
+        self, connection: Connection, blocks: Generator[bytes | None, None, None], on_end: Callable[[], None]
+    ) -> None:
         self._connection = connection
         self._blocks = blocks
         self._flusher = flusher()
+        self._on_end = on_end
         self._rest = b""  # what the kernel has not taken yet
-        self._over = False
-        self._failure: BaseException | None = None
-        self._waiter: Any = None
+        self._said_all = self._over = False
 
-    @staticmethod
-    def fits(connection: Connection, environ: Mapping[str, Any]) -> bool:
-        """Whether the socket is plain and the server frames this body in chunks, as gunicorn does for HTTP/1.1
-        (gunicorn.http.wsgi, Response.is_chunked)."""
-        return connection.plain and environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
-
-    def run(self) -> None:
-        """Returns when the stream has ended or the client is gone. Raises what the viewer raises."""
-        try:
-            self.pump()
-            while not self._over:
-                if not self._rest:
-                    self._waiter = Waiter()
-                    self._waiter.get()  # the janitor has the stream woken at least once a heartbeat
-                if self._rest:
-                    self._connection.send_all(self._rest)
-                    self._rest = b""
-                    self.pump()
-        except OSError:
-            self._connection.gone = True
-        finally:
-            self._over = True  # a pump that is scheduled still finds nothing to do
-            self._waiter = None
-        if self._failure is not None:
-            raise self._failure
+    def start(self, head: bytes, first: bytes) -> None:
+        """Sends the head of the response with the first block of its body, and from now on what comes; at once."""
+        self._rest = head + b"%x\r\n%b\r\n" % (len(first), first)
+        self._go_on()
 
     def wake(self) -> None:
         """There is news for the viewer. Returns at once; for greenlets of the same thread."""
@@ -139,8 +124,7 @@ class SocketWriter:
 
     def stop(self) -> None:
         """The client is gone."""
-        self._over = True
-        self._resume()
+        self._end()
 
     def pump(self) -> None:
         """Gives the kernel what the viewer has, as far as it goes; never waits and never raises."""
@@ -148,21 +132,40 @@ class SocketWriter:
             return
         try:
             for block in self._blocks:
-                if block is None:
+                if block is None or not self._taken(b"%x\r\n%b\r\n" % (len(block), block)):
                     return
-                self._rest = self._connection.send_some(b"%x\r\n%b\r\n" % (len(block), block))
-                if self._rest:
-                    break
-            else:
-                self._over = True
+            if not self._said_all:
+                self._said_all = True
+                if not self._taken(_LAST_CHUNK):
+                    return
         except OSError:
-            self._connection.gone = self._over = True
-        except BaseException as failure:  # raised again where the server expects it: in the stream's own greenlet
-            self._failure, self._over = failure, True
-        self._resume()
+            pass
+        except BaseException:  # the client comes again with its cursor
+            log.exception("a stream failed")
+        self._end()
 
-    def _resume(self) -> None:
-        """Lets the greenlet go on, when it waits."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            gevent.get_hub().loop.run_callback(waiter.switch, None)
+    def _taken(self, data: bytes) -> bool:
+        """Whether the kernel has taken all of it; otherwise the rest goes when there is room. Raises OSError."""
+        self._rest = self._connection.send_some(data)
+        if self._rest:
+            self._connection.when_room(self._go_on)
+        return not self._rest
+
+    def _go_on(self) -> None:
+        try:
+            if self._taken(self._rest):
+                self.pump()
+        except OSError:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self._connection.close_socket()
+            gevent.spawn(self._give_back)
+
+    def _give_back(self) -> None:
+        try:
+            self._blocks.close()
+        finally:
+            self._on_end()

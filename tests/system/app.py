@@ -97,3 +97,8 @@ def held() -> dict[str, int]:
         "streams": len(app.extensions["assistant"].service.viewers),
         "greenlets": sum(isinstance(one, gevent.Greenlet) and not one.dead for one in gc.get_objects()),
     }
+
+
+def wrapped(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+    """The app inside a middleware that is a generator, as many are: one that no StopIteration may pass."""
+    yield from app(environ, start_response)

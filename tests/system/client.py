@@ -114,6 +114,7 @@ class Client:
                 if leave(answer):
                     break
         finally:
+            response.close()  # it has the socket of a connection that ends with it
             connection.close()
         return answer
 

@@ -1,25 +1,90 @@
-"""The two drivers of a stream, over a real pair of sockets and without a server."""
+"""The two drivers of a stream, over a real pair of sockets and without a server: the same tests for both."""
 
 from __future__ import annotations
 
 import socket as plain_socket
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from typing import Any
 
 import gevent
 import pytest
-from gevent import socket
+from gevent import socket, ssl
 
 from assistant import sse
 from assistant.events import Event, chunk
 from assistant.models import START
-from assistant.web.connection import Connection
+from assistant.signals import stream_closed, stream_opened
+from assistant.web import handover
+from assistant.web.connection import Connection, plain
+from assistant.web.delivery import Delivery
 from assistant.web.stream import Bell, drive
 from assistant.web.writer import Flusher, SocketWriter
 from tests.world import SOON, World
 
-CHUNKED = {"SERVER_PROTOCOL": "HTTP/1.1"}
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+STALL = 60.0
+
+
+class Response:
+    """gunicorn's response, as far as a handover needs it."""
+
+    headers = ()
+
+    def force_close(self) -> None:
+        pass
+
+    def default_headers(self) -> list[str]:
+        return ["HTTP/1.1 200 OK\r\n"]
+
+
+class Stream:
+    """A stream of a request of Ann's, sent to `server` by a driver."""
+
+    def __init__(self, world: World, ctx: Any, server: Any, driver: str) -> None:
+        viewer = world.service.stream("ann", ctx.request_id, START)
+        assert viewer is not None
+        self.viewer = viewer
+        self.facts: list[tuple[str, Any]] = []
+        self.told = (self._opened, self._closed)
+        stream_opened.connect(self._opened)
+        stream_closed.connect(self._closed)
+        delivery = Delivery(viewer, STALL, world)
+        if driver == "wsgi":
+            self.serving = gevent.spawn(self._serve, delivery, server)
+        else:
+            handover._hand_over(delivery, {"gunicorn.socket": server}, Response())
+
+    def _opened(self, _: Any, **facts: Any) -> None:
+        self.facts.append(("opened", facts["cursor"]))
+
+    def _closed(self, _: Any, **facts: Any) -> None:
+        self.facts.append(("closed", facts["reason"]))
+
+    @staticmethod
+    def _serve(delivery: Delivery, server: Any) -> None:
+        """What gunicorn does with a body."""
+        body = drive(delivery, server)
+        try:
+            server.sendall(HEAD)
+            for block in body:
+                server.sendall(b"%x\r\n%b\r\n" % (len(block), block))
+            server.sendall(b"0\r\n\r\n")
+        except OSError:
+            pass
+        finally:
+            body.close()  # type: ignore[attr-defined]
+            server.close()
+
+    def wait_closed(self) -> None:
+        with gevent.Timeout(SOON):
+            while not self.facts or self.facts[-1][0] != "closed":
+                gevent.sleep(0.001)
+
+
+@pytest.fixture(params=["wsgi", "socket"])
+def driver(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
 
 
 @pytest.fixture
@@ -30,44 +95,34 @@ def pair() -> Iterator[tuple[Any, Any]]:
 
 
 def unframed(data: bytes) -> bytes:
-    """The payload of whole chunks."""
+    """The payload of a whole response: every chunk of it, and the last one."""
+    head, found, data = data.partition(b"\r\n\r\n")
+    assert found, head
     parts, place = [], 0
-    while place < len(data):
+    while not data.startswith(b"0\r\n\r\n", place):
         line = data.index(b"\r\n", place)
         begin, end = line + 2, line + 2 + int(data[place:line], 16)
         assert data[end : end + 2] == b"\r\n"
         parts.append(data[begin:end])
         place = end + 2
+    assert len(data) == place + 5
     return b"".join(parts)
 
 
-class Stream:
-    """The body of a stream as gunicorn would take it, with the bytes that went past it."""
-
-    def __init__(self, world: World, ctx: Any, server: Any, **environ: Any) -> None:
-        viewer = world.service.stream("ann", ctx.request_id, START)
-        assert viewer is not None
-        self.viewer = viewer
-        self.yielded = b""
-        self._body = drive(viewer, {"gunicorn.socket": server, **CHUNKED, **environ}, world.settings)
-        self.greenlet = gevent.spawn(self._consume)
-
-    def _consume(self) -> None:
-        for block in self._body:
-            self.yielded += block
-
-
-def received(client: Any, until: bytes = b"complete") -> bytes:
-    data = b""
-    with gevent.Timeout(SOON):
-        while until not in data or not data.endswith(b"\r\n"):
-            data += client.recv(65536)
-    return data
+def received(client: Any, size: int = 65536, pause: float = 0.0) -> bytes:
+    """All that comes until the server closes."""
+    data = bytearray()
+    with gevent.Timeout(SOON * 4):
+        while block := client.recv(size):
+            data += block
+            gevent.sleep(pause)
+    return bytes(data)
 
 
 @pytest.fixture
 def world() -> World:
-    world = World(socket_driver=True)
+    world = World()
+    world.sender = world
 
     def counting(run: Any) -> Iterator[Event]:
         for number in range(run.request.context["count"]):
@@ -78,130 +133,131 @@ def world() -> World:
     return world
 
 
-def test_the_server_gets_the_first_block_and_the_socket_the_rest(world: World, pair: Any) -> None:
+def test_every_event_arrives_once_and_in_order(world: World, pair: Any, driver: str) -> None:
     server, client = pair
     ctx = world.submit(context={"count": 30})
 
-    stream = Stream(world, ctx, server)
-    past = received(client)
-    stream.greenlet.join(SOON)
+    stream = Stream(world, ctx, server, driver)
+    payload = unframed(received(client))
+    stream.wait_closed()
 
-    whole = list(sse.decode([stream.yielded, unframed(past)]))
-    assert [message.id for message in whole] == [f"1-{number}" for number in range(1, 34)]
-    assert stream.yielded.startswith(b"retry: 2000\n")
-    assert stream.viewer.end_reason == "ended"
-
-
-@pytest.mark.parametrize(
-    ("environ", "setting"),
-    [({"SERVER_PROTOCOL": "HTTP/1.0"}, True), ({"gunicorn.socket": None}, True), ({}, False)],
-)
-def test_it_falls_back_to_the_server_where_it_may_not_write(
-    world: World, pair: Any, environ: dict[str, Any], setting: bool
-) -> None:
-    server, client = pair
-    world.settings = type(world.settings)(socket_driver=setting)
-    ctx = world.submit(context={"count": 5})
-
-    stream = Stream(world, ctx, server, **environ)
-    stream.greenlet.join(SOON)
-
-    assert b"complete" in stream.yielded
-    client.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        client.recv(1)
+    assert payload.startswith(b"retry: 2000\n")
+    assert [message.id for message in sse.decode([payload])] == [f"1-{number}" for number in range(1, 34)]
+    assert stream.facts == [("opened", "0-0"), ("closed", "ended")]
+    assert len(world.viewers) == 0
 
 
-def test_a_slow_client_gets_every_byte_in_order_and_others_go_on(world: World, pair: Any) -> None:
+def test_a_slow_client_gets_every_byte_in_order_and_others_go_on(world: World, pair: Any, driver: str) -> None:
     server, client = pair
     ctx = world.submit(context={"count": 200, "width": 4_000})
     other = world.submit(context={"count": 5})
 
-    stream = Stream(world, ctx, server)
+    stream = Stream(world, ctx, server, driver)
     with gevent.Timeout(SOON):
-        # the other ends while this one is stuck in the middle
-        while world.registry.result(other.request_id) is None or stream.viewer.writing_since is None:
+        while world.registry.result(other.request_id) is None:
             gevent.sleep(0.001)
-    past = bytearray()
-    with gevent.Timeout(SOON * 4):
-        while not stream.greenlet.ready():
-            past += client.recv(16_384)
-            gevent.sleep(0)
-    client.setblocking(False)
-    with suppress(BlockingIOError):
-        while block := client.recv(1_000_000):
-            past += block
+    assert stream.viewer.writing_since is not None  # it is stuck in the middle
+    payload = unframed(received(client, 16_384))
 
-    texts = [
-        one.json()["text"]
-        for one in sse.decode([stream.yielded, unframed(bytes(past))])
-        if one.event == "response_chunk"
-    ]
+    texts = [one.json()["text"] for one in sse.decode([payload]) if one.event == "response_chunk"]
     assert texts == [f"{number} " * 4_000 for number in range(200)]
 
 
-def test_a_client_that_leaves_ends_the_stream_at_once(world: World, pair: Any) -> None:
+def test_a_client_that_leaves_ends_the_stream_at_once(world: World, pair: Any, driver: str) -> None:
     server, client = pair
     ctx = world.submit(context={"count": 2, "pause": 1000})
-    stream = Stream(world, ctx, server)
+    stream = Stream(world, ctx, server, driver)
     world.settle()
 
     client.close()
-    stream.greenlet.join(SOON)
+    stream.wait_closed()
 
-    assert stream.greenlet.ready()
-    assert stream.viewer.end_reason == "client_gone"
-    assert len(world.viewers) == 0
-    world.registry.stop(ctx.request_id, "cancelled")
-    world.finished()
-
-
-def test_a_cut_frees_a_writer_that_is_stuck(world: World, pair: Any) -> None:
-    server, _ = pair
-    ctx = world.submit(context={"count": 200, "width": 4_000})
-    stream = Stream(world, ctx, server)
-    with gevent.Timeout(SOON):
-        while stream.viewer.writing_since is None or len(world.runner):
-            gevent.sleep(0.001)
-
-    world.pass_time(61)
-    stream.greenlet.join(SOON)
-
-    assert stream.greenlet.ready()
-    assert stream.viewer.end_reason == "stalled"
-    assert len(world.viewers) == 0
-
-
-def test_a_killed_stream_gives_everything_back(world: World, pair: Any) -> None:
-    server, _ = pair
-    ctx = world.submit(context={"count": 2, "pause": 1000})
-    stream = Stream(world, ctx, server)
-    world.settle()
-    assert len(world.viewers) == 1
-
-    stream.greenlet.kill()
-
+    assert stream.facts[-1] == ("closed", "client_gone")
     assert len(world.viewers) == 0
     assert world.registry.snapshot(ctx.request_id).viewers == 0
     world.registry.stop(ctx.request_id, "cancelled")
     world.finished()
 
 
-def test_what_a_viewer_raises_is_raised_in_the_streams_own_greenlet(pair: Any) -> None:
+def test_a_cut_frees_a_stream_that_is_stuck(world: World, pair: Any, driver: str) -> None:
     server, _ = pair
+    ctx = world.submit(context={"count": 200, "width": 4_000})
+    stream = Stream(world, ctx, server, driver)
+    with gevent.Timeout(SOON):
+        while stream.viewer.writing_since is None or len(world.runner):
+            gevent.sleep(0.001)
+
+    world.pass_time(61)
+    stream.wait_closed()
+
+    assert stream.facts[-1] == ("closed", "stalled")
+    assert len(world.viewers) == 0
+
+
+def test_silence_is_broken_by_a_heartbeat(world: World, pair: Any, driver: str) -> None:
+    server, client = pair
+    ctx = world.submit(context={"count": 1, "pause": 1000})
+    Stream(world, ctx, server, driver)
+    world.settle()
+
+    world.pass_time(15)
+    world.registry.stop(ctx.request_id, "cancelled")
+    payload = unframed(received(client))
+
+    assert payload.count(b"\n\n:\n") == 1
+
+
+def test_a_next_request_that_came_early_costs_no_byte_of_the_answer(world: World, pair: Any) -> None:
+    server, client = pair
+    ctx = world.submit(context={"count": 5, "pause": 0.01})
+    stream = Stream(world, ctx, server, "socket")  # under the other, the server serves it
+    client.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+
+    payload = unframed(received(client))
+    stream.wait_closed()
+
+    assert b'"outcome":"completed"' in payload
+    assert stream.facts[-1] == ("closed", "ended")
+
+
+def test_a_viewer_that_fails_ends_its_connection_and_is_logged(pair: Any, caplog: pytest.LogCaptureFixture) -> None:
+    server, client = pair
+    ended: list[bool] = []
 
     def failing() -> Generator[bytes | None, None, None]:
         yield None
         raise LookupError("the store")
 
-    writer = SocketWriter(Connection(server, 60), failing())
-    run = gevent.spawn(writer.run)
-    gevent.sleep(0)
+    writer = SocketWriter(Connection(server._sock), failing(), lambda: ended.append(True))
+    next(writer._blocks)
+    writer.start(HEAD, b"first")
 
-    writer.wake()
-    run.join(SOON)
+    with gevent.Timeout(SOON):
+        assert received(client) == HEAD + b"5\r\nfirst\r\n"
+        gevent.sleep(0)
+    assert ended == [True]
+    assert "a stream failed" in caplog.text
 
-    assert isinstance(run.exception, LookupError)
+
+def test_a_stream_that_cannot_begin_leaves_the_socket_to_the_server(
+    world: World, pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = pair
+    ctx = world.submit(context={"count": 2})
+    viewer = world.service.stream("ann", ctx.request_id, START)
+    assert viewer is not None
+
+    def fail(*_: Any) -> Any:
+        raise LookupError("the store")
+
+    monkeypatch.setattr(world.registry, "read", fail)
+    with pytest.raises(LookupError):
+        handover._hand_over(Delivery(viewer, STALL), {"gunicorn.socket": server}, Response())
+
+    server.sendall(b"500")
+    assert client.recv(10) == b"500"
+    assert len(world.viewers) == 0
+    world.finished()
 
 
 def test_a_ring_before_the_wait_is_not_lost_and_many_rings_are_one() -> None:
@@ -235,18 +291,18 @@ def test_a_ring_for_a_greenlet_that_was_killed_meanwhile_hurts_nobody() -> None:
 def test_a_socket_of_another_kind_is_left_alone() -> None:
     left, right = plain_socket.socketpair()
     with left, right:
-        connection = Connection(object(), 60)
+        connection = Connection(None)
 
-        connection.open(lambda: None)
+        connection.open(lambda: None, STALL)
         connection.cut()
         connection.close()
 
-        assert not connection.plain
+        assert not plain(None)
+        assert not plain(ssl.SSLSocket.__new__(ssl.SSLSocket))
 
 
-@pytest.mark.parametrize("send_buffer", [12_000, 16_384, 20_000])
-def test_nobody_writes_while_the_server_sends_its_block(world: World, send_buffer: int) -> None:
-    """The server's block is large and its client slow: what is said meanwhile must not land in the middle of it."""
+def test_nobody_waits_in_a_send_while_the_head_and_the_first_block_are_on_their_way(world: World, driver: str) -> None:
+    """The first block is large and its client slow: what is said meanwhile must not land in the middle of it."""
 
     def chatty(run: Any) -> Iterator[Event]:
         yield chunk("x" * 60_000)
@@ -263,25 +319,11 @@ def test_nobody_writes_while_the_server_sends_its_block(world: World, send_buffe
     client.connect(listener.getsockname())
     server, _ = listener.accept()
     with listener, client, server:
-        server.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_SNDBUF, send_buffer)
-        viewer = world.service.stream("ann", ctx.request_id, START)
-        assert viewer is not None
+        server.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_SNDBUF, 12_000)
+        Stream(world, ctx, server, driver)
+        payload = unframed(received(client, 700, 0.001))
 
-        def serve() -> None:
-            for block in drive(viewer, {"gunicorn.socket": server, **CHUNKED}, world.settings):
-                server.sendall(b"%x\r\n%b\r\n" % (len(block), block))
-            server.sendall(b"0\r\n\r\n")
-
-        serving = gevent.spawn(serve)
-        past = bytearray()
-        with gevent.Timeout(SOON * 2):
-            while not past.endswith(b"0\r\n\r\n"):
-                past += client.recv(700)
-                gevent.sleep(0.003 if len(past) < 61_000 else 0)
-        serving.join(SOON)
-
-    messages = list(sse.decode([unframed(bytes(past[:-5]))]))
-    assert [message.id for message in messages] == [f"1-{number}" for number in range(1, 105)]
+    assert [message.id for message in sse.decode([payload])] == [f"1-{number}" for number in range(1, 105)]
     world.finished()
 
 

@@ -1,0 +1,119 @@
+"""Handover: the WSGI wrapper that takes a stream's socket from gunicorn and gives it to a SocketWriter.
+
+Flask has answered by then: login, ownership, headers, every hook. What is left are the bytes of one log. So the descriptor
+is taken out of the server's socket and the request ends with StopIteration, which gunicorn's async workers take for "this
+connection is done" (gunicorn.workers.base_async): they close a socket that has no descriptor any more.
+
+Where this cannot be, the body goes through the server as any other (stream.drive): a worker that would not wait for
+streams at its end, TLS in gunicorn, HTTP/1.0, another server, anything between gunicorn and the app.
+"""
+
+from __future__ import annotations
+
+import _socket
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+
+from .connection import Connection, plain
+from .delivery import Delivery
+from .writer import SocketWriter
+
+# Where the view leaves the stream that its response stands for.
+OFFERED = "assistant.stream"
+
+_WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class _Worker:
+    """What the worker of this process has said of itself; see `allow`."""
+
+    waits = False
+    log: Any = None
+
+
+def allow(log: Any = None) -> None:
+    """Says that the worker of this process waits for streams at its end (assistant.gunicorn), and has `log` count them."""
+    _Worker.waits, _Worker.log = True, log
+
+
+def install(app: Flask) -> None:
+    """Puts a Handover around the app and all that is around it so far."""
+    app.wsgi_app = Handover(app.wsgi_app)  # type: ignore[method-assign]
+
+
+class Handover:
+    """The outermost part of an app, right under gunicorn."""
+
+    def __init__(self, app: _WSGI) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        body = self._app(environ, start_response)
+        delivery: Delivery | None = environ.pop(OFFERED, None)
+        if delivery is None or not _possible(environ, start_response, sys._getframe(2)):
+            return body
+        if (close := getattr(body, "close", None)) is not None:
+            close()  # a body that was never begun: what the app does at the end of a response
+        _hand_over(delivery, environ, start_response.__self__)
+        raise StopIteration
+
+
+def _possible(environ: dict[str, Any], start_response: Any, caller: Any) -> bool:
+    """Whether the response is gunicorn's own, in chunks over a plain socket, with nothing between it and the app.
+
+    A middleware between the two would hold its part of the response open, or take StopIteration for its own."""
+    response = getattr(start_response, "__self__", None)
+    return (
+        _Worker.waits
+        and getattr(response, "chunked", False) is True
+        and caller.f_globals.get("__name__") == "gunicorn.workers.base_async"
+        and caller.f_code.co_name == "handle_request"
+        and plain(environ.get("gunicorn.socket"))
+    )
+
+
+def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> None:
+    """From here on the stream needs nothing of the server. Raises what the viewer raises at its first block."""
+    viewer = delivery.viewer
+    delivery.opened()
+    blocks = viewer.blocks()
+    try:
+        first = next(blocks) or b""
+    except BaseException:
+        delivery.closed()
+        raise
+    connection = Connection(_taken(environ["gunicorn.socket"]))
+    writer = SocketWriter(connection, blocks, _at_the_end(delivery, environ, response))
+    viewer.cut, viewer.wake = connection.cut, writer.wake
+    connection.open(writer.stop, delivery.stall_timeout)
+    writer.start(_head(response), first)
+
+
+def _at_the_end(delivery: Delivery, environ: dict[str, Any], response: Any) -> Callable[[], None]:
+    if _Worker.log is None:
+        return delivery.closed
+
+    def closed() -> None:  # keeps the request for as long as its stream lasts: an access log wants it
+        delivery.closed()
+        response.sent = delivery.viewer.bytes
+        _Worker.log.access(response, response.req, environ, timedelta(seconds=delivery.viewer.duration))
+
+    return closed
+
+
+def _taken(sock: Any) -> Any:
+    """The connection of the server's socket, which is left without one. Never waits."""
+    raw = _socket.socket(sock.family, sock.type, sock.proto, sock.detach())
+    raw.setblocking(False)
+    return raw
+
+
+def _head(response: Any) -> bytes:
+    """The head as gunicorn writes it; the connection ends with the stream."""
+    response.force_close()
+    lines = [*response.default_headers(), *(f"{name}: {value}\r\n" for name, value in response.headers), "\r\n"]
+    return "".join(lines).encode("latin-1")
