@@ -111,7 +111,7 @@ class Task:
         self._thrown = False
         self._interruptible = False
         self._asked: str | None = None
-        self._answers: Any = SimpleQueue()
+        self._answers: Any = None  # made for the first question: a queue costs as much as all the rest of a task
         self._ended = False
         self._generator: Generator[Event, Any, None] | None = None
         self._verdict: Event | None = None
@@ -154,7 +154,7 @@ class Task:
         # a log that is full ends the request at the handler's next event, so the handler must go on
         with suppress(*LOST, BudgetExceeded):
             self._publish_action({**named, "phase": phase, **facts})
-        if action_id == self._asked and isinstance(reply, ResultReply):
+        if self._answers is not None and action_id == self._asked and isinstance(reply, ResultReply):
             self._answers.put(reply)
 
     def abandon(self) -> None:
@@ -270,6 +270,8 @@ class Task:
         spec = self._spec(question)
         if spec.wants == "nothing":
             raise ValueError(f"the action {spec.name!r} wants nothing; propose it with action()")
+        if self._answers is None:
+            self._answers = SimpleQueue()
         self._asked = self._propose(spec, question.data["args"], timeout)
         self._check_stop()  # a receiver of the proposal may have waited
         self._log_status(Status.WAITING_ACTION)

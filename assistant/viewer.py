@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from . import sse
@@ -149,16 +149,32 @@ class Viewers:
     def full(self) -> bool:
         return len(self._open) >= self.limit
 
-    @contextmanager
-    def joined(self, viewer: Viewer) -> Iterator[None]:
+    def joined(self, viewer: Viewer) -> AbstractContextManager[None]:
         """While entered, the viewer is one of the open streams. Raises ServerFull on entering."""
+        return _Joined(self, viewer)
+
+    def add(self, viewer: Viewer) -> None:
         if self.full:
             raise ServerFull
         self._open.add(viewer)
-        try:
-            yield
-        finally:
-            self._open.discard(viewer)
+
+    def discard(self, viewer: Viewer) -> None:
+        self._open.discard(viewer)
+
+
+class _Joined:
+    """A class and not a generator: every open stream holds one."""
+
+    __slots__ = ("_viewer", "_viewers")
+
+    def __init__(self, viewers: Viewers, viewer: Viewer) -> None:
+        self._viewers, self._viewer = viewers, viewer
+
+    def __enter__(self) -> None:
+        self._viewers.add(self._viewer)
+
+    def __exit__(self, *_: object) -> None:
+        self._viewers.discard(self._viewer)
 
 
 def _jitter() -> int:

@@ -7,8 +7,7 @@ a GET would reach a process that does not know the id, so the wiring refuses tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -43,6 +42,21 @@ class _Entry(Life):
     @property
     def size(self) -> int:
         return self.ctx.size + self.queue.bytes
+
+
+class _Watching:
+    """One viewer of a request; a class and not a generator, because every open stream holds one."""
+
+    __slots__ = ("_entry", "_registry", "_wake")
+
+    def __init__(self, registry: MemoryRegistry, entry: _Entry, wake: Wake) -> None:
+        self._registry, self._entry, self._wake = registry, entry, wake
+
+    def __enter__(self) -> None:
+        self._registry.enter(self._entry, self._wake)
+
+    def __exit__(self, *_: object) -> None:
+        self._registry.leave(self._entry, self._wake)
 
 
 class MemoryRegistry:
@@ -147,23 +161,21 @@ class MemoryRegistry:
         return self._entry(request_id).queue.read(after)
 
     def watch(self, request_id: str, wake: Wake) -> AbstractContextManager[None]:
-        return self._watching(self._entry(request_id), wake)
+        return _Watching(self, self._entry(request_id), wake)
 
-    @contextmanager
-    def _watching(self, entry: _Entry, wake: Wake) -> Iterator[None]:
+    def enter(self, entry: _Entry, wake: Wake) -> None:
         with self._lock:
             if entry.viewers >= self._settings.max_viewers:
                 raise TooManyViewers(retry_after=_RETRY_ACTIVE)
             entry.viewers += 1
             entry.views += 1
             entry.queue.add_waker(wake)
-        try:
-            yield
-        finally:
-            with self._lock:
-                entry.queue.remove_waker(wake)
-                entry.viewers -= 1
-                entry.left = self._clock.monotonic()
+
+    def leave(self, entry: _Entry, wake: Wake) -> None:
+        with self._lock:
+            entry.queue.remove_waker(wake)
+            entry.viewers -= 1
+            entry.left = self._clock.monotonic()
 
     # --- messages to the owner ---
     def own(self, request_id: str, inbox: Inbox) -> None:
