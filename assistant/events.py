@@ -28,9 +28,12 @@ _INT64 = 2**63
 _MESSAGE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """One event: `name` is one of the six of the protocol, `data` its payload, a dict that always encodes."""
+    """One event: `name` is one of the six of the protocol, `data` its payload, a dict that always encodes.
+
+    Nobody changes one; to have that enforced would double what making it costs, twice for each chunk.
+    """
 
     name: str
     data: dict[str, Any]
@@ -40,7 +43,7 @@ class Event:
         return self.name in TERMINAL
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ask(Event):
     """An action whose answer the handler waits for: `value = yield ask(...)`."""
 

@@ -8,6 +8,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -192,6 +193,14 @@ def _named(llm: LLMProvider) -> str:
     return (name.removesuffix("Provider") or name).lower()
 
 
+def native_lock() -> AbstractContextManager[Any]:
+    """A lock of the operating system's threads, whether or not gevent has put its own in their place."""
+    from gevent import monkey
+
+    lock: AbstractContextManager[Any] = monkey.get_original("_thread", "allocate_lock")()
+    return lock
+
+
 def require_patched(app: Flask) -> None:
     """Raises ConfigError when threads are native: then a greenlet would never get its turn, or freeze the process."""
     from gevent import monkey
@@ -240,7 +249,7 @@ def _told_to_listen_on() -> str | None:
 def build_registry(settings: Settings, clock: Clock) -> RequestRegistry:
     """The registry that the settings name; it connects to nothing yet. Raises ConfigError."""
     if settings.registry.startswith("memory:"):
-        return MemoryRegistry(settings, clock)
+        return MemoryRegistry(settings, clock, native_lock())
     try:
         from .registry.redis import RedisRegistry  # late: the package redis is an extra
     except ModuleNotFoundError:

@@ -210,8 +210,7 @@ class Task:
         """Takes the handler turn by turn; its events go into the log, answers to its questions go back."""
         turn = Turn()
         resume: Callable[[], Event] = generator.__next__
-        while True:
-            self._check_stop()
+        while self._reason is None:
             self._interruptible = True
             try:
                 event = resume()
@@ -219,7 +218,8 @@ class Task:
                 return
             finally:
                 self._interruptible = False
-            self._check_stop()  # also when the handler swallowed its Stop
+            if self._reason is not None:  # also when the handler swallowed its Stop
+                break
             if isinstance(event, Ask):
                 resume = self._answered(generator, event)
                 continue
@@ -227,6 +227,7 @@ class Task:
             resume = generator.__next__
             if turn.over():
                 self._waiting(turn.pause)
+        self._check_stop()
 
     def _close_handler(self) -> None:
         """Runs the handler's clean-up, for which it has GRACE; what that raises does not replace the outcome."""

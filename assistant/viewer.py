@@ -128,8 +128,9 @@ class Viewer:
         return {**data, "reason": reason} if reason else data
 
     def _woken(self) -> None:
-        self._news = True
-        self.wake()
+        if not self._news:  # or the driver has been told, and has not looked yet
+            self._news = True
+            self.wake()
 
 
 class Viewers:

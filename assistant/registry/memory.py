@@ -1,7 +1,8 @@
 """MemoryRegistry: the thread-safe registry of one worker process, a dict behind one lock.
 
-Its lock is never held while anything waits or while a callback runs. It belongs to one process: with several workers
-a GET would reach a process that does not know the id, so the wiring refuses that.
+Its lock is never held while anything waits or while a callback runs, so it may be a native one under gevent: no greenlet
+is ever switched to while another holds it, and a thread waits for a few microseconds at most. It belongs to one process:
+with several workers a GET would reach a process that does not know the id, so the wiring refuses that.
 """
 
 from __future__ import annotations
@@ -64,10 +65,12 @@ class MemoryRegistry:
 
     shared = False
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, lock: AbstractContextManager[Any] | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock or Clock()
-        self._lock = Lock()
+        self._lock = lock or Lock()
         self._entries: dict[str, _Entry] = {}
         self._live: dict[str, _Entry] = {}
         self._ended: dict[str, _Entry] = {}  # in the order of their ends

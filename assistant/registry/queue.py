@@ -24,6 +24,8 @@ from ..protocols import Batch
 # What the envelope of a terminal event takes at most, besides the text and parts that it repeats; bytes. Its names and its
 # message are bounded in characters, of which JSON may make six bytes each.
 ENVELOPE = 10_000
+# What the payload of a chunk takes at least without its text, so that the text need not be encoded twice; bytes.
+_WITHOUT_TEXT = len(sse.dumps({"text": "", "part": "text", "index": 0, "ts": 10**12}))
 # What the envelope of one part in it takes; bytes. Every chunk may begin a new part.
 _PART = 64
 
@@ -164,6 +166,6 @@ class EventQueue:
 def repeated(event: Event, payload: bytes) -> int:
     """How many bytes of this event the terminal event will say again: the text once joined and once in its part."""
     if event.name == "response_chunk":
-        text = 2 * len(sse.dumps(event.data["text"])) + _PART
+        text = 2 * (len(payload) - _WITHOUT_TEXT) + _PART
         return text if "kind" not in event.data else text + len(payload)
     return len(payload) if event.name == "action" else 0

@@ -93,8 +93,11 @@ def drive(delivery: Delivery, sock: Any = None) -> Iterator[bytes]:
 
     Everything it holds is taken on the first `next` and given back in `finally`.
     """
-    connection = Connection(environ.get("gunicorn.socket"), settings.stall_timeout)
+    viewer = delivery.viewer
     connection = Connection(sock._sock if plain(sock) else None)
+    bell = Bell()
+    viewer.cut, viewer.wake = connection.cut, bell.ring
+    delivery.opened()
     try:
         with closing(viewer.blocks()) as blocks:
             connection.open(bell.ring, delivery.stall_timeout)
