@@ -33,7 +33,7 @@ _TURN = 0.005
 # The shortest pause that lets the loop look at its sockets; seconds. A callback would not: it runs fifty of them first.
 _BREATH = 0.0001
 # How long a flush may have waited for its turn in a loop that keeps up; seconds.
-_BEHIND = 0.010
+_BEHIND = 0.003
 # What others get for each second that sending takes in a loop that is behind, and the longest that events are held back
 # for it; seconds. A reader sees no difference below 100 ms.
 _SHARE, _LONGEST = 9.0, 0.050
