@@ -1,7 +1,7 @@
 """Clients: many users in one process, so that the generator costs less than the server it loads.
 
 One epoll loop over non-blocking sockets. While bytes arrive they are only kept and timed; a stream is taken apart and
-verified once it has ended. Each client has one keep-alive connection and a user of its own.
+verified once it has ended. Each client has one connection, anew where the server ends it, and a user of its own.
 """
 
 from __future__ import annotations
@@ -185,6 +185,10 @@ class _Client:
         if time.perf_counter() >= self._run.stop_looping:
             self.end()
             return
+        if b"\r\nConnection: close\r\n" in response.partition(b"\r\n\r\n")[0] + b"\r\n":
+            self._socket.close()
+            self.connect()
+            return
         self._sent = time.perf_counter()
         self._send(self._post, _State.POSTING)
 
@@ -231,6 +235,9 @@ def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object]) ->
             client.ready()
             if client.state is _State.OVER:
                 del by_fd[fd]
+            elif client.fd != fd:  # it has connected anew
+                del by_fd[fd]
+                by_fd[client.fd] = client
 
 
 def _status(answer: bytes) -> str:

@@ -4,8 +4,8 @@ Flask has answered by then: login, ownership, headers, every hook. What is left 
 is taken out of the server's socket and the request ends with StopIteration, which gunicorn's async workers take for "this
 connection is done" (gunicorn.workers.base_async): they close a socket that has no descriptor any more.
 
-Where this cannot be, the body goes through the server as any other (stream.drive): a worker that would not wait for
-streams at its end, TLS in gunicorn, HTTP/1.0, another server, anything between gunicorn and the app.
+Where this cannot be, the body goes through the server as any other (stream.drive): a worker that does not wait for
+streams at its end (assistant.gunicorn makes it), TLS in gunicorn, HTTP/1.0, another server, anything between gunicorn and the app.
 """
 
 from __future__ import annotations

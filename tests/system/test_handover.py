@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import gevent
-import pytest
 
 from tests.system.app import expected
 from tests.system.client import Answer, Client
@@ -29,14 +28,18 @@ def test_it_is_handed_over_by_the_default_of_wsgi_py(tmp_path: Path) -> None:
         assert taken_over(server)
 
 
-@pytest.mark.parametrize(
-    ("app", "arguments"),
-    [("tests.system.app:app", "--worker-class gevent"), ("tests.system.app:wrapped", "")],
-    ids=["a worker that would not wait", "a middleware around the app"],
-)
-def test_it_stays_with_the_server_where_it_must(tmp_path: Path, app: str, arguments: str) -> None:
-    server = Server(tmp_path, app, socket_driver=True)
-    server.environ["GUNICORN_CMD_ARGS"] = arguments
+def test_it_stays_with_the_server_inside_a_middleware(tmp_path: Path) -> None:
+    with Server(tmp_path, "tests.system.app:wrapped", socket_driver=True) as server:
+        assert not taken_over(server)
+
+
+def test_it_stays_with_the_server_under_a_configuration_that_would_not_wait_for_it(tmp_path: Path) -> None:
+    server = Server(tmp_path, socket_driver=True)
+    own = tmp_path / "own.conf.py"
+    own.write_text(
+        f"from gevent import monkey\nmonkey.patch_all()\nbind = '127.0.0.1:{server.port}'\nworker_class = 'gevent'\n"
+    )
+    server.environ["GUNICORN_CMD_ARGS"] = f"--config {own}"
     with server:
         assert not taken_over(server)
 
