@@ -5,7 +5,8 @@ is taken out of the server's socket and the request ends with StopIteration, whi
 connection is done" (gunicorn.workers.base_async): they close a socket that has no descriptor any more.
 
 Where this cannot be, the body goes through the server as any other (stream.drive): a worker that does not wait for
-streams at its end (assistant.gunicorn makes it), TLS in gunicorn, HTTP/1.0, another server, anything between gunicorn and the app.
+streams at its end, as assistant.gunicorn makes it, TLS in gunicorn, HTTP/1.0, another server, anything between gunicorn
+and the app.
 """
 
 from __future__ import annotations

@@ -36,9 +36,7 @@ def test_it_stays_with_the_server_inside_a_middleware(tmp_path: Path) -> None:
 def test_it_stays_with_the_server_under_a_configuration_that_would_not_wait_for_it(tmp_path: Path) -> None:
     server = Server(tmp_path, socket_driver=True)
     own = tmp_path / "own.conf.py"
-    own.write_text(
-        f"from gevent import monkey\nmonkey.patch_all()\nbind = '127.0.0.1:{server.port}'\nworker_class = 'gevent'\n"
-    )
+    own.write_text("from gevent import monkey\nmonkey.patch_all()\nworker_class = 'gevent'\n")
     server.environ["GUNICORN_CMD_ARGS"] = f"--config {own}"
     with server:
         assert not taken_over(server)
