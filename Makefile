@@ -32,7 +32,7 @@ fast: $(VENV)/.dev ## the tests that start no server
 faults: $(VENV)/.dev ## the fault tests of workers over Redis at full size: 20 kills of 200 requests, 1,000 requests through nginx
 	@FAULT_RUNS=$${FAULT_RUNS:-20} FAULT_REQUESTS=$${FAULT_REQUESTS:-200} LOAD_REQUESTS=$${LOAD_REQUESTS:-1000} $(BIN)/python -m pytest -q tests/system/redis
 
-bench: $(VENV)/.dev ## 1,000 concurrent requests beside a naive server; exits 1 when a budget is missed; ARGS="--seconds 10"
+bench: $(VENV)/.dev ## 1,000 concurrent requests beside other servers; exits 1 when a budget is missed; ARGS="--goals --write" for all
 	@$(BIN)/python -m bench $(ARGS)
 
 static: ## build what the server delivers from frontend/ (Node >= 20)

@@ -6,6 +6,8 @@ verified once it has ended. Each client has one connection, anew where the serve
 
 from __future__ import annotations
 
+import math
+import random
 import re
 import select
 import socket
@@ -17,8 +19,8 @@ from enum import Enum
 
 import orjson
 
-from .verify import fault
-from .workload import Workload
+from .verify import begun, delays, fault, payload, whole
+from .workload import Shape, Workload
 
 Address = tuple[str, int]
 
@@ -26,7 +28,13 @@ Address = tuple[str, int]
 _PATIENCE = 60.0
 # How often `on_tick` is called; seconds.
 _TICK = 0.25
+# When all clients have come and the work of their coming is done, after the ramp; seconds.
+_SETTLE = 3.0
 _READ = 256 * 1024
+# How much a slow client reads at a time, and how often; bytes and seconds.
+_SIP, _SIP_EVERY = 2048, 0.05
+# How often a probe posts; seconds.
+_PROBE_EVERY = 0.5
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _STREAM_URL = re.compile(rb'"stream_url": ?"([^"]+)"')
@@ -37,11 +45,14 @@ class Tally:
     """What all clients of one run saw. Times in seconds; `faults` counts what was wrong, by kind."""
 
     post: list[float] = field(default_factory=list)
+    probe: list[float] = field(default_factory=list)  # POSTs of the probes
+    delay: list[float] = field(default_factory=list)  # from the moment an event was due to its arrival
     first_byte: list[float] = field(default_factory=list)
     first_chunk: list[float] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     streams: int = 0
     events: int = 0
+    open: int = 0  # streams that were open when all had come
     duration: float = 0.0
     cpu: float = 0.0  # of this process, as a share of one core
 
@@ -51,7 +62,8 @@ class _State(Enum):
     CONNECTING = 2
     POSTING = 3
     STREAMING = 4
-    OVER = 5
+    RESTING = 5
+    OVER = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +75,15 @@ class _Run:
     poll: select.epoll
     begin: float
     tally: Tally = field(default_factory=Tally)
+    later: list[_Client] = field(default_factory=list)  # what ended and is not taken apart yet
+    joining: list[_Client] = field(default_factory=list)  # those that have just been told of a stream to watch
+    resting: list[tuple[float, _Client]] = field(default_factory=list)  # until when, in the order of these moments
 
     @property
     def stop_looping(self) -> float:
-        return self.begin + (self.workload.seconds if self.workload.loops else 0)
+        """When clients begin nothing new."""
+        looping = self.workload.loops or self.workload.probes or self.workload.shape is Shape.HOLD
+        return self.begin + self.workload.ramp + (self.workload.seconds if looping else 0)
 
     @property
     def give_up(self) -> float:
@@ -74,30 +91,50 @@ class _Run:
 
 
 def run(
-    address: Address, workload: Workload, tokens: Sequence[str], on_tick: Callable[[], object] = lambda: None
+    address: Address,
+    workload: Workload,
+    tokens: Sequence[str],
+    on_tick: Callable[[], object] = lambda: None,
+    on_open: Callable[[], object] = lambda: None,
 ) -> Tally:
-    """Runs a workload against a server, one client a token; ends when every client has ended or patience has."""
+    """Runs a workload against a server, one client a token; ends when every client has ended or patience has.
+
+    `on_tick` is called several times a second; `on_open` once, when all clients have come.
+    """
     cpu = time.process_time()
+    dice = random.Random(7)
     with select.epoll() as poll:
         this = _Run(address, workload, poll, time.perf_counter())
-        _drive(this, [_Client(this, token, index / len(tokens)) for index, token in enumerate(tokens)], on_tick)
+        clients = [_Client(this, token, index / len(tokens), dice) for index, token in enumerate(tokens)]
+        step = max(1, len(tokens) // max(1, workload.probes))
+        clients += [_Probe(this, token, 1.0, dice) for token in tokens[::step][: workload.probes]]
+        _drive(this, clients, on_tick, on_open)
     this.tally.duration = time.perf_counter() - this.begin
     this.tally.cpu = (time.process_time() - cpu) / this.tally.duration
+    for client in this.later:
+        client.judge()
     return this.tally
 
 
 class _Client:
     """One user: connects at its share of the ramp, posts, streams, and posts again while its run loops."""
 
-    __slots__ = ("_first_byte", "_first_chunk", "_parts", "_post", "_run", "_sent", "_socket", "_tally", "_token",
-                 "begin", "fd", "state")  # fmt: skip
+    __slots__ = ("_dice", "_earlier", "_first_byte", "_first_chunk", "_get", "_leaves_after", "_parts", "_post", "_run",
+                 "_seen", "_sent", "_slow", "_socket", "_tally", "_times", "_token", "begin", "fd", "state")  # fmt: skip
 
-    def __init__(self, this: _Run, token: str, share: float) -> None:
+    def __init__(self, this: _Run, token: str, share: float, dice: random.Random) -> None:
         self._run = this
         self._tally = this.tally
         self._token = token.encode()
+        self._dice = dice
         self._post = self._post_bytes()
-        self._parts: list[bytes] = []
+        self._get = b""
+        self._parts: list[bytes] = []  # of the response that arrives
+        self._times: list[float] = []  # of the parts; seconds since 1970
+        self._earlier = b""  # what connections before this one have brought of the stream
+        self._seen = 0
+        self._leaves_after = 0  # bytes; 0 for a client that stays
+        self._slow = dice.random() < this.workload.slow
         self._sent = 0.0
         self._first_byte = self._first_chunk = False
         self.begin = this.begin + share * this.workload.ramp
@@ -105,10 +142,13 @@ class _Client:
         self.fd = -1
 
     def connect(self) -> None:
+        """Opens a connection; what is to be sent follows once it stands."""
         self._socket = socket.socket()
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sent = time.perf_counter()  # the first POST takes its connection's time too
+        if self._slow:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * _SIP)
+        self._sent = time.perf_counter()  # the first request takes its connection's time too
         self._socket.connect_ex(self._run.address)
         self.fd = self._socket.fileno()
         self.state = _State.CONNECTING
@@ -116,14 +156,15 @@ class _Client:
 
     def ready(self) -> None:
         """Something has happened on the connection."""
+        if self.state is _State.RESTING:  # nothing is expected now
+            return self.end("connection cut")
         if self.state is _State.CONNECTING:
             if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 return self.end("no connection")
             self._run.poll.modify(self.fd, select.EPOLLIN)
-            self._send(self._post, _State.POSTING)
-            return None
+            return self._send_get() if self._get else self._send(self._post, _State.POSTING)
         try:
-            data = self._socket.recv(_READ)
+            data = self._socket.recv(_SIP if self._slow else _READ)
         except BlockingIOError:
             return None
         except OSError:
@@ -131,6 +172,13 @@ class _Client:
         if not data:
             return self.end("connection cut")
         return self._posted(data) if self.state is _State.POSTING else self._streamed(data)
+
+    def rested(self) -> None:
+        """A slow client goes on reading."""
+        if self.state is not _State.RESTING:
+            return
+        self.state = _State.STREAMING
+        self._run.poll.modify(self.fd, select.EPOLLIN)
 
     def end(self, problem: str | None = None) -> None:
         """Closes the connection; `problem` is counted."""
@@ -140,6 +188,18 @@ class _Client:
             self._socket.close()
         self.state = _State.OVER
 
+    def over(self) -> None:
+        """The run is over for a client that only held a stream open."""
+        if self.state is _State.STREAMING and self._first_byte:
+            self._tally.streams += 1
+            return self.end()
+        return self.end("not ended in time")
+
+    @property
+    def holds(self) -> bool:
+        """Whether a stream is open here."""
+        return self.state is _State.STREAMING and self._first_byte
+
     def _posted(self, data: bytes) -> None:
         self._parts.append(data)
         answer = b"".join(self._parts)
@@ -147,18 +207,45 @@ class _Client:
         length = _LENGTH.search(head + b"\r\n")
         if not found or length is None or len(body) < int(length[1]):
             return
-        self._tally.post.append(time.perf_counter() - self._sent)
+        self._note_post(time.perf_counter() - self._sent)
         url = _STREAM_URL.search(body)
         if not answer.startswith(b"HTTP/1.1 201 ") or url is None:
             self.end(f"POST {_status(answer)}")
             return
-        self._first_byte = self._first_chunk = False
-        self._sent = time.perf_counter()
-        self._send(
-            b"GET %b HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\nAuthorization: Bearer %b\r\n\r\n"
-            % (url[1], self._token),
-            _State.STREAMING,
+        self._answered(url[1])
+
+    def _note_post(self, seconds: float) -> None:
+        self._tally.post.append(seconds)
+
+    def _answered(self, url: bytes) -> None:
+        """The request is accepted: its stream is asked for, or the next POST follows where nobody streams."""
+        if self._run.workload.shape is Shape.POST:
+            self._tally.streams += 1
+            self._again()
+            return
+        self._get = b"GET %b HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\nAuthorization: Bearer %b\r\n" % (
+            url,
+            self._token,
         )
+        self._run.joining.extend(self._follower() for _ in range(1, self._run.workload.viewers))
+        self._earlier, self._leaves_after = b"", 0
+        if self._dice.random() < self._run.workload.leavers:
+            self._leaves_after = self._dice.randrange(200, 180 * self._run.workload.events)
+        self._send_get()
+
+    def _follower(self) -> _Client:
+        """Another window of the same user, which watches the same stream."""
+        other = _Client(self._run, self._token.decode(), 0.0, self._dice)
+        other._get = self._get
+        return other
+
+    def _send_get(self) -> None:
+        cursor = b"Last-Event-ID: %b\r\n" % begun(self._earlier) if self._earlier else b""
+        self._first_byte = self._first_chunk = False
+        self._seen = 0
+        self._times = []
+        self._sent = time.perf_counter()
+        self._send(self._get + cursor + b"\r\n", _State.STREAMING)
 
     def _streamed(self, data: bytes) -> None:
         if not self._first_byte:
@@ -171,26 +258,59 @@ class _Client:
             self._first_chunk = True
             self._tally.first_chunk.append(time.perf_counter() - self._sent)
         self._parts.append(data)
+        self._times.append(time.time())
+        self._seen += len(data)
         if len(data) < len(_LAST_CHUNK) and len(self._parts) > 1:  # the end itself may come in pieces
             self._parts[-2:] = [b"".join(self._parts[-2:])]
+            del self._times[-2]
         if self._parts[-1].endswith(_LAST_CHUNK):
-            self._ended(b"".join(self._parts))
+            self._ended()
+        elif 0 < self._leaves_after < self._seen:
+            self._leave()
+        elif self._slow:
+            self.state = _State.RESTING
+            self._run.poll.modify(self.fd, 0)
+            self._run.resting.append((time.perf_counter() + _SIP_EVERY, self))
 
-    def _ended(self, response: bytes) -> None:
-        if (problem := fault(response, self._run.workload.events)) is not None:
+    def _leave(self) -> None:
+        """Cuts the connection and comes again with the cursor."""
+        self._earlier += whole(b"".join(self._parts))
+        self._leaves_after = 0
+        self._socket.close()
+        self.connect()
+
+    def _ended(self) -> None:
+        if not self._run.workload.loops:  # the others shall not wait while this one is taken apart
+            self._run.later.append(self)
+            self.end()
+        elif self.judge():
+            self._again()
+
+    def judge(self) -> bool:
+        """Takes the stream apart and counts it; ends the client when something is wrong with it."""
+        response = b"".join(self._parts)
+        problem = fault(self._earlier, response, self._run.workload.events)
+        if problem is not None:
             self.end(problem)
-            return
+            return False
         self._tally.streams += 1
         self._tally.events += self._run.workload.log_length
+        if self._run.workload.gap:
+            self._tally.delay += delays(self._parts, self._times)
+        return True
+
+    def _again(self) -> None:
+        """The next POST, over a new connection where the server has ended this one."""
+        closed = self.state is _State.STREAMING and payload(b"".join(self._parts)).closes
+        self._get = b""
         if time.perf_counter() >= self._run.stop_looping:
             self.end()
-            return
-        if b"\r\nConnection: close\r\n" in response.partition(b"\r\n\r\n")[0] + b"\r\n":
+        elif closed:
             self._socket.close()
             self.connect()
-            return
-        self._sent = time.perf_counter()
-        self._send(self._post, _State.POSTING)
+        else:
+            self._sent = time.perf_counter()
+            self._send(self._post, _State.POSTING)
 
     def _send(self, data: bytes, state: _State) -> None:
         self._parts = []
@@ -203,7 +323,8 @@ class _Client:
             self.end("connection cut")
 
     def _post_bytes(self) -> bytes:
-        asked = {"events": self._run.workload.events, "gap": self._run.workload.gap}
+        this = self._run.workload
+        asked = {"events": this.events, "gap": this.gap, "hold": this.hold}
         body = orjson.dumps({"prompt": "Say it again.", "mode": "bench", "context": asked})
         return (
             b"POST /assistant/request HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
@@ -211,11 +332,39 @@ class _Client:
         )
 
 
-def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object]) -> None:
+class _Probe(_Client):
+    """A user who posts a short request twice a second and streams none, to see how long a POST takes meanwhile."""
+
+    __slots__ = ()
+
+    def _note_post(self, seconds: float) -> None:
+        self._tally.probe.append(seconds)
+
+    def _answered(self, _: bytes) -> None:
+        if time.perf_counter() >= self._run.stop_looping:
+            return self.end()
+        self.state = _State.RESTING
+        self._run.resting.append((time.perf_counter() + _PROBE_EVERY, self))
+        return None
+
+    def rested(self) -> None:
+        if self.state is _State.RESTING:
+            self._sent = time.perf_counter()
+            self._send(self._post, _State.POSTING)
+
+    def _post_bytes(self) -> bytes:
+        body = b'{"prompt":"Say it again.","mode":"bench","context":{"events":1,"gap":0,"hold":0}}'
+        return (
+            b"POST /assistant/request HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+            b"Authorization: Bearer %b\r\nContent-Length: %d\r\n\r\n%b" % (self._token, len(body), body)
+        )
+
+
+def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object], on_open: Callable[[], object]) -> None:
     """Turns the loop: clients begin at their moments and hear of what happens on their connections."""
-    waiting = clients[::-1]
+    waiting = sorted(clients, key=lambda client: -client.begin)
     by_fd: dict[int, _Client] = {}
-    tick = 0.0
+    tick, settled = 0.0, this.begin + this.workload.ramp + _SETTLE
     while waiting or by_fd:
         now = time.perf_counter()
         while waiting and waiting[-1].begin <= now:
@@ -225,19 +374,44 @@ def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object]) ->
         if now >= tick:
             on_tick()
             tick = now + _TICK
-        if now >= this.give_up:
-            for client in (*waiting, *by_fd.values()):
-                client.end("not ended in time")
+            if now >= settled and (not this.workload.hold or all(client.holds for client in by_fd.values())):
+                settled = math.inf
+                this.tally.open = sum(client.holds for client in by_fd.values())
+                on_open()
+        if _all_ended(this, [*waiting, *by_fd.values()], now):
             return
-        pause = min(waiting[-1].begin - now if waiting else _TICK, _TICK)
-        for fd, _ in this.poll.poll(max(0.0, pause), max(1, len(by_fd))):
-            client = by_fd[fd]
-            client.ready()
-            if client.state is _State.OVER:
-                del by_fd[fd]
-            elif client.fd != fd:  # it has connected anew
-                del by_fd[fd]
-                by_fd[client.fd] = client
+        while this.resting and this.resting[0][0] <= now:
+            this.resting.pop(0)[1].rested()
+        for client in this.joining:
+            client.connect()
+            by_fd[client.fd] = client
+        this.joining.clear()
+        soon = [client.begin for client in waiting[-1:]] + [until for until, _ in this.resting[:1]]
+        _poll(this, by_fd, max(0.0, min(soon, default=now + _TICK) - now))
+
+
+def _all_ended(this: _Run, clients: list[_Client], now: float) -> bool:
+    """Whether the run is over for all, by its plan or because it took too long."""
+    if this.workload.shape is Shape.HOLD and now >= this.stop_looping:
+        for client in clients:
+            client.over()
+        return True
+    if now >= this.give_up:
+        for client in clients:
+            client.end("not ended in time")
+        return True
+    return False
+
+
+def _poll(this: _Run, by_fd: dict[int, _Client], pause: float) -> None:
+    for fd, _ in this.poll.poll(min(pause, _TICK), max(1, len(by_fd))):
+        client = by_fd[fd]
+        client.ready()
+        if client.state is _State.OVER:
+            del by_fd[fd]
+        elif client.fd != fd:  # it has connected anew
+            del by_fd[fd]
+            by_fd[client.fd] = client
 
 
 def _status(answer: bytes) -> str:

@@ -6,7 +6,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jwt
 
@@ -14,8 +14,8 @@ from . import clients
 from .server import SECRET, Server
 from .workload import Workload
 
-# Requests before the measured ones, so that imports and caches are paid; they are small.
-_WARM_UP = Workload("warm", "", 50, 5, 0.0, 0.0, loops=False, ramp=0.2)
+# Clients with a few small requests before the measured ones, so that imports and caches are paid.
+_WARM_UP = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,10 @@ class Measurement:
     post: Latency
     first_byte: Latency
     first_chunk: Latency
+    probe: Latency
+    delay: Latency
     events_per_second: float
+    posts_per_second: float
     cpu_per_event: float  # microseconds
     server_cpu: float  # percent of a core
     generator_cpu: float  # percent of a core
@@ -58,9 +61,15 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
     """Starts a server, loads it, and stops it."""
     tokens = [_token(f"user-{number}") for number in range(workload.clients)]
     with make() as server:
-        clients.run(server.address, replace(_WARM_UP, clients=min(50, workload.clients)), tokens[:50])
+        clients.run(server.address, workload.small(min(_WARM_UP, workload.clients)), tokens[:_WARM_UP])
         rss = peak = server.rss
-        cpu = server.cpu_seconds
+        cpu, since = server.cpu_seconds, time.perf_counter()
+
+        def restart_clock() -> None:
+            """Streams that hold are not judged by the work of their coming."""
+            nonlocal cpu, since
+            if workload.hold:
+                cpu, since = server.cpu_seconds, time.perf_counter()
 
         def watch_memory() -> None:
             nonlocal peak
@@ -69,10 +78,10 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         gc.collect()
         gc.disable()  # a pause here would look like one of the server
         try:
-            tally = clients.run(server.address, workload, tokens, watch_memory)
+            tally = clients.run(server.address, workload, tokens, watch_memory, restart_clock)
         finally:
             gc.enable()
-        cpu = server.cpu_seconds - cpu
+        cpu, lasted = server.cpu_seconds - cpu, time.perf_counter() - since
         largest = server.get("/bench/accounts")["largest"] if name == "assistant" else None
     return Measurement(
         server=name,
@@ -83,11 +92,14 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         post=Latency.of(tally.post),
         first_byte=Latency.of(tally.first_byte),
         first_chunk=Latency.of(tally.first_chunk),
+        probe=Latency.of(tally.probe),
+        delay=Latency.of(tally.delay),
         events_per_second=round(tally.events / tally.duration),
+        posts_per_second=round(len(tally.post) / tally.duration),
         cpu_per_event=round(1e6 * cpu / max(1, tally.events), 2),
-        server_cpu=round(100 * cpu / tally.duration, 1),
+        server_cpu=round(100 * cpu / lasted, 1),
         generator_cpu=round(100 * tally.cpu, 1),
-        rss_per_stream=round((peak - rss) / 1024 / max(1, tally.streams), 1),
+        rss_per_stream=round((peak - rss) / 1024 / max(1, tally.open or tally.streams), 1),
         largest=largest,
     )
 

@@ -21,8 +21,9 @@ MODE = "bench"
 class Asked(BaseModel):
     """The context of a request of this mode."""
 
-    events: int = Field(ge=1, le=10_000)
+    events: int = Field(ge=0, le=10_000)
     gap: float = Field(ge=0, le=60)
+    hold: float = Field(default=0, ge=0, le=600)
 
 
 class Accounts:
@@ -42,7 +43,8 @@ def build() -> Flask:
 
     @assistant.handler(MODE, context=Asked)
     def emit_what_is_asked(run: HandlerRun) -> Generator[Event, Any, None]:
-        for text in texts(run.request.context["events"], run.request.context["gap"]):
+        asked = run.request.context
+        for text in texts(asked["events"], asked["gap"], asked["hold"]):
             yield chunk(text)
 
     app = create_app({"ASSISTANT_SOCKET_DRIVER": True}, assistant=assistant)  # as in wsgi.py: nothing stands between

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -17,9 +18,16 @@ from .workload import Workload
 BUDGETS = {"post": 500.0, "first_byte": 1_000.0, "first_chunk": 3_000.0}
 MAX_BYTES = 10_000_000
 
-_LATENCIES = {"post": "POST", "first_byte": "GET to first byte", "first_chunk": "GET to first chunk"}
+_LATENCIES = {
+    "post": "POST",
+    "first_byte": "GET to first byte",
+    "first_chunk": "GET to first chunk",
+    "delay": "delay of a chunk",
+    "probe": "POST of a probe",
+}
 _NUMBERS = {
     "events_per_second": "events/s",
+    "posts_per_second": "POST/s",
     "cpu_per_event": "server CPU per event, us",
     "server_cpu": "server CPU, % of a core",
     "rss_per_stream": "RSS grown per stream, KiB",
@@ -37,10 +45,10 @@ def machine(cpus: tuple[int, int] | None) -> str:
     )
 
 
-def missed(runs: Sequence[Measurement]) -> list[str]:
-    """The budgets that the product's runs of one workload do not keep, in words."""
+def missed(workload: str, runs: Sequence[Measurement]) -> list[str]:
+    """The budgets that the product's runs of one workload do not keep, in words. Times are those of 1,000 requests."""
     found = []
-    for name, budget in BUDGETS.items():
+    for name, budget in BUDGETS.items() if workload in ("loop", "paced") else ():
         p99 = _latency(runs, name).p99
         if not p99 < budget:
             found.append(f"{_LATENCIES[name]}: p99 {p99:,.0f} ms, the budget is {budget:,.0f} ms")
@@ -56,33 +64,28 @@ def faults(runs: Sequence[Measurement]) -> Counter[str]:
     return sum((Counter(run.faults) for run in runs), Counter())
 
 
-def ratio(product: Sequence[Measurement], naive: Sequence[Measurement], name: str) -> float:
-    """The median of the ratios product : naive, each from one repeat."""
-    ratios: list[float] = [
-        getattr(ours, name) / getattr(theirs, name) for ours, theirs in zip(product, naive, strict=True)
-    ]
-    return median(ratios)
-
-
-def table(workload: Workload, product: Sequence[Measurement], naive: Sequence[Measurement]) -> str:
-    """The lines of one workload; `naive` may be empty."""
-    lines = [_line(workload.title, "assistant", *(("naive", "ratio") if naive else ()))]
+def table(workload: Workload, columns: Mapping[str, Sequence[Measurement]]) -> str:
+    """The lines of one workload: a column a server, the product first."""
+    lines = [_line(f"medians of {len(columns['assistant'])}", columns)]
     for name, label in _LATENCIES.items():
-        lines.append(
-            _line(f"{label} p50/p95/p99/max, ms", *(_shown(_latency(runs, name)) for runs in (product, naive) if runs))
-        )
+        if not math.isnan(_latency(columns["assistant"], name).p50):
+            lines.append(
+                _line(f"{label} p50/p95/p99/max, ms", (_shown(_latency(runs, name)) for runs in columns.values()))
+            )
     for name, label in _NUMBERS.items():
-        cells = [f"{median(getattr(run, name) for run in runs):,.6g}" for runs in (product, naive) if runs]
-        compared = [f"{ratio(product, naive, name):.2f}"] if naive and name != "generator_cpu" else []
-        lines.append(_line(label, *cells, *compared))
-    lines.append(_line("largest request, bytes accounted", f"{max(run.largest or 0 for run in product):,}"))
+        if "event" in name and not workload.events:
+            continue
+        lines.append(_line(label, (f"{median(getattr(run, name) for run in runs):,.6g}" for runs in columns.values())))
+    lines.append(
+        _line("largest request, bytes accounted", [f"{max(run.largest or 0 for run in columns['assistant']):,}"])
+    )
     for label, say in (("streams complete and in order", _complete), ("faults", _counted)):
-        lines.append(_line(label, *(say(runs) for runs in (product, naive) if runs)))
+        lines.append(_line(label, map(say, columns.values())))
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def _line(label: str, ours: str, theirs: str = "", compared: str = "") -> str:
-    return f"{label:<42} {ours:>28} {theirs:>28} {compared:>7}".rstrip()
+def _line(label: str, cells: Iterable[str]) -> str:
+    return f"{label:<42}" + "".join(f" {cell:>29}" for cell in cells)
 
 
 def _latency(runs: Sequence[Measurement], name: str) -> Latency:

@@ -1,4 +1,4 @@
-"""Server: one gunicorn with one gevent worker, pinned to a CPU, and what /proc says of it."""
+"""Server: one process that serves, pinned to a CPU, and what /proc says of it; and the makers of all peers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -45,7 +45,7 @@ class Server:
         environ |= {"PYTHONPATH": str(ROOT), "HOST": "127.0.0.1", "PORT": str(self.port), **self._environ}
         with open(Path(self._folder.name) / "server.log", "wb") as log, pinned(self._cpu):
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", *(part.format(port=self.port) for part in self._arguments)],
+                [part.format(port=self.port) for part in self._arguments],
                 cwd=self._folder.name,
                 env=environ,
                 stdout=log,
@@ -83,7 +83,8 @@ class Server:
 
     def _the_worker(self) -> psutil.Process:
         if self._worker is None:
-            (self._worker,) = psutil.Process(self._process.pid).children()
+            parent = psutil.Process(self._process.pid)
+            (self._worker,) = parent.children() or [parent]
         return self._worker
 
     def _wait_until_up(self) -> None:
@@ -121,27 +122,72 @@ def pinned(cpu: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+GUNICORN = [sys.executable, "-m", "gunicorn"]
+# Where the environment of the peer that must not be in ours is made.
+_STARLETTE = ROOT / "bench" / "out" / "starlette"
+
+
 def product(streams: int, cpu: int | None) -> Server:
     """The product under its own gunicorn.conf.py; its caps and rates are raised as a user would raise them."""
-    room = str(max(1000, streams + streams // 10))
+    room = max(1000, streams + streams // 10)
     return Server(
-        ["-c", str(ROOT / "gunicorn.conf.py"), "bench.product:build()"],
+        [*GUNICORN, "-c", str(ROOT / "gunicorn.conf.py"), "bench.product:build()"],
         {
             "JWT_SECRET_KEY": SECRET,
-            "ASSISTANT_RATES": "bench=100000/minute",
-            "ASSISTANT_MAX_ACTIVE": room,
-            "ASSISTANT_MAX_STREAMS": room,
+            "ASSISTANT_RATES": "bench=1000000/minute",
+            "ASSISTANT_MAX_ACTIVE": str(10 * room),
+            "ASSISTANT_MAX_STREAMS": str(room),
+            "ASSISTANT_MAX_ACTIVE_PER_USER": "1000",
         },
         cpu,
     )
 
 
-def naive(streams: int, cpu: int | None) -> Server:
+def naive(streams: int, cpu: int | None, environ: Mapping[str, str] | None = None) -> Server:
     """The naive server with the same worker, backlog and keep-alive."""
     flags = (
         "--worker-class gevent --workers 1 --backlog 2048 --keep-alive 5 --no-control-socket --bind 127.0.0.1:{port}"
     )
-    return Server([*flags.split(), "--worker-connections", str(2 * streams + 200), "bench.naive:app"], {}, cpu)
+    return Server(
+        [*GUNICORN, *flags.split(), "--worker-connections", str(2 * streams + 200), "bench.peers.naive:app"],
+        environ or {},
+        cpu,
+    )
+
+
+def secured(streams: int, cpu: int | None) -> Server:
+    """The naive server with flask-jwt-extended and flask-limiter in front of its POST."""
+    return naive(streams, cpu, {"JWT_SECRET_KEY": SECRET})
+
+
+def raw(_: int, cpu: int | None) -> Server:
+    """The naive server over bare sockets of gevent."""
+    return Server([sys.executable, "-m", "bench.peers.raw", "{port}"], {}, cpu)
+
+
+def starlette(_: int, cpu: int | None) -> Server:
+    """The naive server with FastAPI and sse-starlette, in its own environment. Raises CalledProcessError without one."""
+    python = _STARLETTE / "bin" / "python"
+    if not (_STARLETTE / "ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(_STARLETTE)], check=True)
+        wanted = str(ROOT / "bench" / "peers" / "starlette.txt")
+        subprocess.run(
+            [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", wanted], check=True
+        )
+        (_STARLETTE / "ready").touch()
+    flags = "--loop uvloop --http httptools --no-access-log --log-level error --backlog 4096 --port {port}"
+    command = [str(python), "-m", "uvicorn", "bench.peers.starlette_app:app", *flags.split()]
+    return Server(command, {}, cpu)
+
+
+# Each peer by its name in the tables.
+MAKERS: dict[str, Callable[[int, int | None], Server]] = {
+    "assistant": product,
+    "naive": naive,
+    "starlette": starlette,
+    "raw": raw,
+    "secured": secured,
+}
 
 
 def _free_port() -> int:

@@ -112,5 +112,10 @@ def plain(sock: Any) -> bool:
     return isinstance(sock, gevent.socket.socket) and not isinstance(sock, gevent.ssl.SSLSocket) and sock.fileno() >= 0
 
 
+def under(sock: Any) -> Any:
+    """The socket under the server's, for a Connection; None where it is not plain."""
+    return sock._sock if plain(sock) else None
+
+
 def _nobody() -> None:
     """Before the connection is open there is nobody to tell."""

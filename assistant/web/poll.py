@@ -14,7 +14,7 @@ from flask import Response, request
 from ..config import Settings
 from ..poll import Poll
 from ..sanitize import invalid
-from .connection import Connection
+from .connection import Connection, under
 from .state import state
 from .stream import Bell, check_id, cursor_of
 
@@ -52,7 +52,7 @@ def _wait() -> float:
 
 def drive(looking: Poll, wait: float, environ: Mapping[str, Any], settings: Settings) -> Iterator[bytes]:
     """The page as the one block of a body. Everything it holds is taken on `next` and given back before it yields."""
-    connection, bell = Connection(environ.get("gunicorn.socket"), settings.stall_timeout), Bell()
+    connection, bell = Connection(under(environ.get("gunicorn.socket"))), Bell()
     ends = time.monotonic() + wait
     timer = gevent.get_hub().loop.timer(wait)
 
@@ -65,7 +65,7 @@ def drive(looking: Poll, wait: float, environ: Mapping[str, Any], settings: Sett
     try:
         looking.wake = bell.ring
         if wait:
-            connection.open(bell.ring)
+            connection.open(bell.ring, settings.stall_timeout)
             timer.start(bell.ring)
         page = orjson.dumps(looking.page(news))
     finally:

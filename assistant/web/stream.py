@@ -19,7 +19,7 @@ from ..models import START, Cursor, is_request_id, parse_cursor
 from ..sanitize import invalid
 from ..signals import emit, stream_refused
 from ..viewer import Viewer
-from .connection import Connection, plain
+from .connection import Connection, under
 from .delivery import Delivery
 from .handover import OFFERED
 from .state import WebState, state
@@ -94,7 +94,7 @@ def drive(delivery: Delivery, sock: Any = None) -> Iterator[bytes]:
     Everything it holds is taken on the first `next` and given back in `finally`.
     """
     viewer = delivery.viewer
-    connection = Connection(sock._sock if plain(sock) else None)
+    connection = Connection(under(sock))
     bell = Bell()
     viewer.cut, viewer.wake = connection.cut, bell.ring
     delivery.opened()

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench.verify import fault
+from bench.verify import begun, delays, fault, whole
 
 ROOT = Path(__file__).resolve().parents[2]
 CHUNKS = 4
@@ -32,7 +32,7 @@ def test_200_concurrent_requests_each_reach_one_terminal_event_with_every_event_
 def test_the_verifier_finds_no_fault_in_a_whole_stream() -> None:
     response = _response(b"retry: 2000\n" + _frames()[0], *_frames()[1:5], b":\n" + _frames()[5], _frames()[6])
 
-    found = fault(response, CHUNKS)
+    found = fault(b"", response, CHUNKS)
 
     assert found is None
 
@@ -40,7 +40,7 @@ def test_the_verifier_finds_no_fault_in_a_whole_stream() -> None:
 def test_the_verifier_does_not_care_how_frames_are_packed() -> None:
     response = _response(b"".join(_frames()))
 
-    found = fault(response, CHUNKS)
+    found = fault(b"", response, CHUNKS)
 
     assert found is None
 
@@ -58,7 +58,7 @@ def test_the_verifier_sees_each_way_to_break_a_log(order: tuple[int, ...], expec
     frames = _frames()
     response = _response(*(frames[index] for index in order))
 
-    found = fault(response, CHUNKS)
+    found = fault(b"", response, CHUNKS)
 
     assert found == expected
 
@@ -77,15 +77,33 @@ def test_the_verifier_sees_each_way_to_break_a_log(order: tuple[int, ...], expec
 def test_the_verifier_sees_wrong_content(old: bytes, new: bytes, expected: str) -> None:
     response = _response(b"".join(_frames()).replace(old, new, 1))
 
-    found = fault(response, CHUNKS)
+    found = fault(b"", response, CHUNKS)
 
     assert found == expected
+
+
+def test_the_verifier_joins_what_several_connections_have_brought() -> None:
+    first = _response(*_frames())
+
+    for end in range(first.index(b"id: 1-1"), len(first) - 5):
+        earlier = whole(first[:end])
+        rest = [frame for frame in _frames() if frame not in earlier]
+        if earlier:
+            assert begun(earlier) == b"1-%d" % (len(_frames()) - len(rest))
+        if rest:
+            assert fault(earlier, _response(b"retry: 2000\n" + rest[0], *rest[1:]), CHUNKS) is None
+
+
+def test_a_delay_is_counted_from_the_moment_that_a_text_names() -> None:
+    part = b'id: 1-3\nevent: response_chunk\ndata: {"text":"0 1700000000500000 token"}\n\n'
+
+    assert delays([part, b":\n"], [1_700_000_001.0, 1_700_000_002.0]) == [0.5]
 
 
 def test_the_verifier_sees_a_response_that_was_cut() -> None:
     response = _response(*_frames())
 
-    faults = {fault(response[:end], CHUNKS) for end in range(len(response))}
+    faults = {fault(b"", response[:end], CHUNKS) for end in range(len(response))}
 
     assert faults == {"broken framing"}
 

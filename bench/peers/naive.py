@@ -11,6 +11,7 @@ from gevent import monkey
 monkey.patch_all()  # before anything else is imported
 
 import json  # noqa: E402
+import os  # noqa: E402
 import time  # noqa: E402
 import uuid  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
@@ -40,7 +41,7 @@ def submit() -> tuple[dict[str, str], int]:
     request_id = str(uuid.uuid4())
     queues[request_id] = queue = Queue()
     queue.put(("status", {"state": "accepted", "ts": _now()}))
-    gevent.spawn(produce, queue, asked["events"], asked["gap"])
+    gevent.spawn(produce, queue, asked["events"], asked["gap"], asked["hold"])
     return {
         "request_id": request_id,
         "status": "accepted",
@@ -48,10 +49,10 @@ def submit() -> tuple[dict[str, str], int]:
     }, 201
 
 
-def produce(queue: Any, events: int, gap: float) -> None:
+def produce(queue: Any, events: int, gap: float, hold: float) -> None:
     queue.put(("status", {"state": "running", "ts": _now()}))
     told = []
-    for text in texts(events, gap):
+    for text in texts(events, gap, hold):
         queue.put(("response_chunk", {"text": text, "part": "text", "index": 0, "ts": _now()}))
         told.append(text)
     queue.put(("complete", {"outcome": "completed", "text": "".join(told), "ts": _now()}))
@@ -83,3 +84,14 @@ def frames(request_id: str) -> Iterator[str]:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
+
+
+if secret := os.environ.get("JWT_SECRET_KEY"):  # the same with the usual extensions in front of the POST
+    from flask_jwt_extended import JWTManager, get_jwt_identity, jwt_required
+    from flask_limiter import Limiter
+
+    app.config["JWT_SECRET_KEY"] = secret
+    JWTManager(app)
+    limiter = Limiter(get_jwt_identity, app=app, storage_uri="memory://", strategy="fixed-window")
+    app.before_request(lambda: gevent.sleep(0))  # without it a connection that is always busy never lets others in
+    app.view_functions["submit"] = jwt_required()(limiter.limit("1000000/minute")(app.view_functions["submit"]))
