@@ -21,7 +21,7 @@ from tests.redis.servers import RedisServer
 
 from . import report
 from .measure import Measurement, measure
-from .server import ROOT, SECRET, Server
+from .server import GUNICORN, ROOT, SECRET, Server
 from .workload import Workload, workloads
 
 # Streams beside the load whose every event is timed.
@@ -42,7 +42,7 @@ class Workers(Server):
     """All workers of one gunicorn, taken together, with a process beside the load that times events for `seconds`."""
 
     def __init__(self, environ: Mapping[str, str], seconds: float) -> None:
-        super().__init__(["-c", str(ROOT / "gunicorn.conf.py"), "bench.product:build()"], environ, None)
+        super().__init__([*GUNICORN, "-c", str(ROOT / "gunicorn.conf.py"), "bench.product:build()"], environ, None)
         self._seconds = seconds
         self.delays: list[float] = []
 
@@ -101,7 +101,7 @@ def run(workload: Workload, workers: int, kind: str) -> Run:
 def main() -> int:
     options = _options()
     variants = {"memory": 0, **{f"redis x{number}": number for number in options.workers}}
-    loads = workloads(options.requests, options.seconds, 2.0)
+    loads = [one for one in workloads(options.requests, options.seconds, 2.0) if one.name in ("loop", "paced")]
     runs: dict[tuple[str, str], list[Run]] = {}
     for _ in range(options.repeats):
         for load in loads:
