@@ -90,6 +90,9 @@ class Settings:
     blocked_after: float = _setting(
         0.1, "how long a piece of work may keep the loop before it is logged with its stack; 0 looks at nothing", low=0
     )
+    diagnosis: bool = _setting(
+        False, "whether the mode doctor is there, by which `flask assistant doctor --url` measures without a model"
+    )
     log_format: str = _setting("auto", "log lines as json or text; auto: text in a terminal, json elsewhere")
     metrics_token: str = _setting(
         "", "the bearer token that /metrics asks for; without one everybody may read it", secret=True
@@ -116,7 +119,16 @@ class Settings:
 
 
 # Names with the prefix that other parts read: hosting hooks, not settings of the server's behaviour.
-OTHER_NAMES = frozenset({"ASSISTANT_STANDALONE", "ASSISTANT_UNPATCHED", "ASSISTANT_GREETING", "ASSISTANT_NODE"})
+OTHER_NAMES = frozenset(
+    {
+        "ASSISTANT_STANDALONE",
+        "ASSISTANT_UNPATCHED",
+        "ASSISTANT_GREETING",
+        "ASSISTANT_NODE",
+        "ASSISTANT_URL",
+        "ASSISTANT_TOKEN",
+    }
+)
 
 
 def _check_names(known: Mapping[str, Any], config: Mapping[str, Any], environ: Mapping[str, str]) -> None:

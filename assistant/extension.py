@@ -132,6 +132,8 @@ class Assistant:
         if self.identify is None:
             _ensure_jwt(app, settings)
         check_debugging(app, settings, _told_to_listen_on())
+        if settings.diagnosis:
+            handlers.register_diagnosis(self.catalog)
         llm = self.provider or providers.build(settings)
         if isinstance(llm, demo.DemoProvider) and demo.SUGGEST.name not in self.catalog.actions:
             self.catalog.add_action(demo.SUGGEST)

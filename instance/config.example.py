@@ -113,6 +113,9 @@ docs/generate.py writes this file from assistant/config.py.
 # How long a piece of work may keep the loop before it is logged with its stack; 0 looks at nothing.
 # ASSISTANT_BLOCKED_AFTER = 0.1
 
+# Whether the mode doctor is there, by which `flask assistant doctor --url` measures without a model.
+# ASSISTANT_DIAGNOSIS = False
+
 # Log lines as json or text; auto: text in a terminal, json elsewhere.
 # ASSISTANT_LOG_FORMAT = "auto"
 

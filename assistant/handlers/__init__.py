@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..catalog import Catalog, Handler, Mode, SystemText
 from ..models import ModeContext
-from . import chat, edit, generate
+from . import chat, diagnosis, edit, generate
 
 _MODES: dict[str, tuple[Handler, str]] = {
     "chat": (chat.chat, chat.SYSTEM),
@@ -19,6 +19,11 @@ def register(catalog: Catalog) -> None:
         if name not in catalog.modes:
             catalog.add_mode(Mode(name, handler, context=ModeContext))
             catalog.system.setdefault(name, _fixed(text))
+
+
+def register_diagnosis(catalog: Catalog) -> None:
+    """Adds the mode by which the doctor measures; only where the settings ask for it."""
+    catalog.add_mode(Mode(diagnosis.MODE, diagnosis.diagnosis, safe_to_retry=True))
 
 
 def _fixed(text: str) -> SystemText:

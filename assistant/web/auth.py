@@ -53,6 +53,7 @@ class Authenticator:
     def __init__(self, app: Flask, settings: Settings, identify: Identify | None = None) -> None:
         self._settings = settings
         self._identify = identify
+        self.by_token = identify is None  # whether JWTs say who calls
         self._leeway = _seconds(app.config.get("JWT_DECODE_LEEWAY", 0))
         self._tokens = VerifiedTokens()
 

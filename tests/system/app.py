@@ -82,6 +82,29 @@ def asking(run: Any) -> Iterator[Event]:
     yield chunk(str(answer))
 
 
+@assistant.handler("echo")
+def echo(run: Any) -> Iterator[Event]:
+    """What would paint a terminal red, between a beginning and an end."""
+    yield chunk("so \x1b[31mred\x1b[0m\n")
+
+
+@assistant.handler("chatter")
+def chatter(run: Any) -> Iterator[Event]:
+    """A word every few milliseconds until somebody stops it."""
+    while True:
+        yield chunk("word ")
+        time.sleep(0.02)
+
+
+@assistant.handler("burn")
+def burn(run: Any) -> Iterator[Event]:
+    """Keeps the processor, and so the loop, for `seconds`."""
+    yield chunk("burning")
+    ends = time.monotonic() + run.request.context["seconds"]
+    while time.monotonic() < ends:
+        pass
+
+
 app = create_app(assistant=assistant)
 
 

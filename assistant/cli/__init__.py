@@ -1,4 +1,4 @@
-"""`flask assistant ...`: commands for development and scripts."""
+"""`flask assistant ...`: commands for development, scripts and operators."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import click
 from flask.cli import AppGroup
 from flask_jwt_extended import create_access_token
 
-from .web.openapi import document
-from .web.state import state
+from ..web.openapi import document
+from ..web.state import state
+from .ask import ask
+from .doctor import doctor
 
 commands = AppGroup("assistant", help="Work with the assistant server.")
+commands.command()(ask)
+commands.add_command(doctor)  # without an app: it may be what is wrong
 
 
 @commands.command()
