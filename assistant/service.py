@@ -281,6 +281,10 @@ class AssistantService:
         else:
             self._cut_off_since = None
 
+    def runs(self, request_id: str) -> bool:
+        """Whether the request still has something to do in this process, its receivers' last work included."""
+        return self._runner.runs(request_id)
+
     @property
     def idle(self) -> bool:
         """Whether nothing runs in this process any more."""

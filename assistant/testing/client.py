@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,9 @@ from flask_jwt_extended import create_access_token
 from werkzeug.test import TestResponse
 
 from .. import sse
+
+# How long the receivers of a request's end may take; seconds.
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,14 @@ class AssistantClient:
         return list(sse.decode([response.data]))
 
     def ask(self, prompt: str = "Hello", mode: str = "chat", **body: Any) -> Answer:
-        """A request from its POST to its end."""
+        """A request from its POST to its end, and to what those who listen to its signals do then."""
         request_id = self.submit(prompt, mode, **body)
-        return Answer(request_id, self.events(request_id))
+        answer, ends = Answer(request_id, self.events(request_id)), time.monotonic() + _PATIENCE
+        while (
+            self.web.service.runs(request_id) and time.monotonic() < ends
+        ):  # receivers hear of the end after it is out
+            time.sleep(0.001)
+        return answer
 
     def record(self, request_id: str) -> dict[str, Any]:
         """The request as it stands."""

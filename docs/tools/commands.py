@@ -50,5 +50,5 @@ def _default(option: click.Option) -> str:
     if option.required:
         return "needed"
     if option.is_flag:
-        return "off" if not value else "on"
+        return "on" if value is True else "off"  # a flag without a default has a mark of click's own
     return f"`{value}`" if isinstance(value, (str, int, float)) and value != "" else "none"

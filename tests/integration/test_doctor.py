@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -237,6 +238,15 @@ def test_a_finding_is_a_line_and_its_remedy(place: Place) -> None:
     first, second = result.stdout.splitlines()
     assert first.startswith("fault memory_registry: 2 workers")
     assert second.startswith("    WORKERS=1")
+
+
+def test_the_page_lists_what_the_doctor_finds() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "assistant/cli/doctor").glob("*.py"))
+    told = dict(re.findall(r"^\| `(\w+)`( \(warning\))? \|", (ROOT / "docs/production/doctor.md").read_text(), re.M))
+    made = dict.fromkeys(re.findall(r"\.fault\(\s*\"(\w+)\"", sources), "")
+    made |= dict.fromkeys(re.findall(r"\.warn\(\s*\"(\w+)\"", sources), " (warning)")
+
+    assert told == made
 
 
 def test_no_secret_is_told(place: Place) -> None:

@@ -17,6 +17,7 @@ import pytest
 import requests
 from gevent.pool import Pool
 
+from tests.redis.servers import RedisServer
 from tests.system.client import SILENCE, Client
 from tests.system.server import Server
 
@@ -190,3 +191,39 @@ def test_one_worker_counts_in_memory(server: Server) -> None:
             break
         gevent.sleep(0.1)
     assert ended(server) == before + 1
+
+
+def test_over_redis_the_workers_count_as_one_and_a_takeover_once(tmp_path: Path) -> None:
+    with RedisServer() as store, Server(tmp_path, workers=2, registry=store.url) as server:
+        for number in range(100):  # a new connection each, so either worker
+            client = Client(server.base, f"user-{number}")
+            client.read(client.submit())
+        seen = settled(server, 'assistant_requests_total{mode="count",outcome="completed"}', 100)
+        assert seen['assistant_events_total{type="complete"}'] == 100
+        assert [key for key in seen if key.startswith("assistant_registry_operation_seconds_count")]
+        held = [Client(server.base, f"holder-{n}") for n in range(4)]
+        requests_held = [one.submit(mode="hold") for one in held]
+        running = settled(server, 'assistant_requests_active{state="running"}', 4)
+        assert running['assistant_requests_active{state="accepted"}'] == 0
+
+        victim = psutil.Process(server.process.pid).children()[0]
+        victim.kill()
+        for _ in range(100):  # once there is a new worker, the master has marked the old one dead
+            workers = psutil.Process(server.process.pid).children()
+            if len(workers) == 2 and victim not in workers:
+                break
+            gevent.sleep(0.1)
+        for _ in range(100):
+            seen = scraped(server)
+            lost = seen.get('assistant_errors_total{code="worker_lost"}', 0)
+            if lost + seen['assistant_requests_active{state="running"}'] == 4:
+                break
+            gevent.sleep(0.1)
+        for one, request_id in zip(held, requests_held, strict=True):
+            one.cancel(request_id)
+
+        seen = settled(server, 'assistant_requests_active{state="running"}', 0)
+        ends = {key: value for key, value in seen.items() if key.startswith('assistant_requests_total{mode="hold"')}
+        assert sum(ends.values()) == 4
+        assert ends.get('assistant_requests_total{mode="hold",outcome="cancelled"}', 0) == 4 - lost
+        assert sum(value for key, value in seen.items() if key.startswith("assistant_takeovers_total")) == lost
