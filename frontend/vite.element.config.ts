@@ -13,6 +13,7 @@ export const preactAlias = {
 
 export default defineConfig({
   plugins: [lexerOnly()],
+  oxc: { jsx: { runtime: 'automatic', development: false } },
   resolve: { alias: preactAlias },
   define: { 'process.env.NODE_ENV': '"production"' },
   build: {

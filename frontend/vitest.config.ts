@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-/** The same suite for both outputs. One page at a time: these tests also measure how long things take. */
-const browser = (target: 'react' | 'element', groupOrder: number) => ({
+/** The same suite for each output. One page at a time: these tests also measure how long things take. */
+const browser = (target: 'react' | 'react18' | 'element', groupOrder: number, include: string) => ({
   test: {
     name: target,
-    include: ['test/e2e/**/*.test.ts'],
+    include: [include],
     provide: { target },
     fileParallelism: false,
     sequence: { groupOrder },
@@ -24,14 +24,24 @@ export default defineConfig({
           testTimeout: 10_000,
         },
       },
-      browser('react', 1),
-      browser('element', 2),
+      {
+        test: {
+          name: 'package',
+          include: ['test/package/*.test.ts'],
+          testTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      browser('react', 1, 'test/e2e/**/*.test.ts'),
+      browser('element', 2, 'test/e2e/**/*.test.ts'),
+      // The older React that is allowed: what a person does, and what StrictMode does to effects.
+      browser('react18', 3, 'test/e2e/{chat,strict}.test.ts'),
       {
         test: {
           name: 'flask',
           include: ['test/flask/**/*.test.ts'],
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

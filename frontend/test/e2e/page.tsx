@@ -1,4 +1,4 @@
-import { createRef } from 'react';
+import { createRef, Fragment, StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createAssistantClient } from '../../src/core/index.ts';
 import { type ChatControls, ChatWindow } from '../../src/react/index.ts';
@@ -17,22 +17,26 @@ const actions = {
 Object.assign(globalThis, { chat: controls, ran, heard, root: document.body });
 
 const theme = query.get('theme') as 'light' | 'dark' | null;
+const Mode = query.has('strict') ? StrictMode : Fragment;
+const client = createAssistantClient({ timeouts: { connect: 2_000 } });
 createRoot(document.getElementById('root') as HTMLElement).render(
-  <ChatWindow
-    client={createAssistantClient({ timeouts: { connect: 2_000 } })}
-    trackId={query.get('track') ?? undefined}
-    actions={query.has('actions') ? actions : {}}
-    theme={theme ?? 'light'}
-    modes={query.get('modes')?.split(' ')}
-    label={query.get('label') ?? undefined}
-    header={query.get('header') !== 'false'}
-    suggestions={query.get('suggestions') !== 'false'}
-    controls={controls}
-    onSignIn={() => heard.push('sign-in')}
-    onMessage={(answer) => heard.push(`message ${answer.text}`)}
-    onError={(error) => heard.push(`error ${error.code}`)}
-    onAction={(action) => heard.push(`action ${action.phase}`)}
-    onState={(state) => heard.push(`state ${state}`)}
-    messages={JSON.parse(query.get('messages') ?? '[]')}
-  />,
+  <Mode>
+    <ChatWindow
+      client={client}
+      trackId={query.get('track') ?? undefined}
+      actions={query.has('actions') ? actions : {}}
+      theme={theme ?? 'light'}
+      modes={query.get('modes')?.split(' ')}
+      label={query.get('label') ?? undefined}
+      header={query.get('header') !== 'false'}
+      suggestions={query.get('suggestions') !== 'false'}
+      controls={controls}
+      onSignIn={() => heard.push('sign-in')}
+      onMessage={(answer) => heard.push(`message ${answer.text}`)}
+      onError={(error) => heard.push(`error ${error.code}`)}
+      onAction={(action) => heard.push(`action ${action.phase}`)}
+      onState={(state) => heard.push(`state ${state}`)}
+      messages={JSON.parse(query.get('messages') ?? '[]')}
+    />
+  </Mode>,
 );

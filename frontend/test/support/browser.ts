@@ -21,15 +21,19 @@ export function openBrowser(): Promise<Browser> {
 }
 
 /** A page's script, bundled as a team would. */
-export async function bundle(entry: string, alias: Record<string, string> = {}): Promise<string> {
+export async function bundle(
+  entry: string,
+  alias: Record<string, string> = {},
+  mode: 'production' | 'development' = 'production',
+): Promise<string> {
   const result = await build({
     configFile: false,
     logLevel: 'error',
-    mode: 'production',
+    mode,
     plugins: [lexerOnly()],
     resolve: { alias },
     oxc: { jsx: { runtime: 'automatic', development: false } },
-    define: { 'process.env.NODE_ENV': '"production"' },
+    define: { 'process.env.NODE_ENV': JSON.stringify(mode) },
     build: {
       write: false,
       minify: true,

@@ -9,9 +9,16 @@ import { FaultServer, type Run } from './fault-server.ts';
 declare module 'vitest' {
   interface ProvidedContext {
     /** Which of the two outputs the page is made of. */
-    target: 'react' | 'element';
+    target: keyof typeof PAGES;
   }
 }
+
+/** The page's entry for each output, and what stands in for React there. */
+const PAGES = {
+  react: ['e2e/page.tsx', {}],
+  react18: ['e2e/page.tsx', { react: 'react18', 'react-dom': 'react-dom18' }],
+  element: ['e2e/element-page.ts', preactAlias],
+} as const;
 
 /** What the window must live under. */
 const CSP = "default-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -37,10 +44,12 @@ export class ChatPage {
     readonly server: FaultServer,
   ) {}
 
-  static async start(): Promise<ChatPage> {
+  /** `mode` is that of React: in development it says what is wrong, and StrictMode mounts twice. */
+  static async start(mode: 'production' | 'development' = 'production'): Promise<ChatPage> {
+    const [entry, alias] = PAGES[inject('target')];
     const [browser, script, css] = await Promise.all([
       openBrowser(),
-      inject('target') === 'element' ? bundle('e2e/element-page.ts', preactAlias) : bundle('e2e/page.tsx'),
+      bundle(entry, alias, mode),
       readFile(resolve(import.meta.dirname, '../../src/react/styles.css'), 'utf8'),
     ]);
     const headers = { 'Content-Security-Policy': CSP };
