@@ -6,12 +6,12 @@ import { useDraft } from './hooks/useDraft.ts';
 import { type Notifications, useNotify } from './hooks/useNotify.ts';
 import { StringsContext, stringsOf } from './i18n/context.ts';
 import type { Strings } from './i18n/en.ts';
-import { Banner } from './parts/Banner.tsx';
 import { Composer } from './parts/Composer.tsx';
 import { EmptyState, type Example } from './parts/EmptyState.tsx';
 import { Header } from './parts/Header.tsx';
 import { Log } from './parts/Log.tsx';
 import { StatusLine } from './parts/StatusLine.tsx';
+import { Strip } from './parts/Strip.tsx';
 
 /** What a page can do to a window. */
 export interface ChatControls {
@@ -121,7 +121,7 @@ export function ChatWindow(props: ChatWindowProps) {
           actions={messageActions}
           empty={<EmptyState examples={examples} onPick={pick} />}
         />
-        <Banner answer={answer} onRetry={() => conversation?.retryNow()} />
+        <Strip answer={answer} onRetry={() => conversation?.retryNow()} />
         <StatusLine answer={answer} />
         <Composer
           draft={draft.text}

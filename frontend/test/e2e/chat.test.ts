@@ -28,7 +28,7 @@ describe('an answer', () => {
 
     await chat.send('Hi');
     await chat.state('waiting');
-    expect(await chat.answered.textContent()).toContain('Answering');
+    expect(await chat.page.locator('.assistant-working').textContent()).toBe('Answering');
     const run = await chat.run();
     run.stage('drafting', 'Drafting the chords');
     await chat.page.getByText('Drafting the chords').waitFor();

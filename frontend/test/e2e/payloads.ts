@@ -78,4 +78,15 @@ export const PAYLOADS: readonly string[] = [
 ];
 
 /** The same payload in each place of an answer where text from outside is shown. */
-export const PLACES = ['text', 'reasoning', 'code', 'citation', 'title', 'url', 'stage', 'action'] as const;
+export const PLACES = [
+  'text',
+  'reasoning',
+  'code',
+  'citation',
+  'title',
+  'url',
+  'stage',
+  'action',
+  'suggestion',
+  'error',
+] as const;

@@ -24,6 +24,14 @@ function say(run: Run, place: (typeof PLACES)[number], payload: string): void {
   else if (place === 'title') run.chunk('x', { ...appendix, title: payload });
   else if (place === 'url') run.chunk('x', { ...appendix, url: payload, title: 'a' });
   else if (place === 'stage') run.stage('s', payload);
+  else if (place === 'suggestion')
+    run.propose({
+      action_id: 'a2',
+      name: 'suggest_prompts',
+      args: { prompts: PAYLOADS },
+      wants: 'nothing',
+    });
+  else if (place === 'error') run.fail('content_refused', { message: PAYLOADS.join(' ') });
   else run.propose({ action_id: 'a1', name: payload, args: { [payload]: payload }, wants: 'approval' });
 }
 
@@ -53,8 +61,10 @@ describe('text from outside', () => {
               args: { [payload]: payload },
               wants: 'approval',
             });
-          else run.chunk(payload, { ...headOf(place, payload), index: at + 1 });
+          else if (place !== 'suggestion' && place !== 'error')
+            run.chunk(payload, { ...headOf(place, payload), index: at + 1 });
         }
+        if (place === 'suggestion' || place === 'error') say(run, place, '');
         if (place === 'stage') for (const payload of PAYLOADS) say(run, place, payload);
       };
       await chat.send(`payloads in ${place}`);
@@ -63,7 +73,7 @@ describe('text from outside', () => {
         for (const closed of root.querySelectorAll('details')) closed.open = true;
       });
       (await chat.run()).complete();
-      await chat.state('complete');
+      await chat.state(place === 'error' ? 'error' : 'complete');
       for (const link of await page.locator('article a').all()) await link.dispatchEvent('mouseover');
     }
 

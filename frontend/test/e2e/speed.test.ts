@@ -19,35 +19,69 @@ const SECTION =
 const LONG = SECTION.repeat(Math.ceil(30_000 / SECTION.length));
 
 describe('speed', () => {
-  it('a 30 kB answer is shown in flushes of less than 8 ms', async () => {
+  /**
+   * ms of processor time of each flush: the frame's callback with the render and the layout it asks for, as
+   * the browser's own trace has it. Time on the clock would also count what others on the machine do.
+   */
+  async function flushes(characters: number): Promise<number[]> {
     chat.answer = () => {};
     const page = await chat.open();
-    await page.evaluate(() => {
-      // React renders in a microtask of the frame that brought the chunks; this one comes after it.
-      const flushes: number[] = [];
-      const plain = requestAnimationFrame.bind(globalThis);
-      globalThis.requestAnimationFrame = (run) =>
-        plain((now) => {
-          const began = performance.now();
-          run(now);
-          queueMicrotask(() => flushes.push(performance.now() - began));
-        });
-      Object.assign(globalThis, { flushes });
-    });
+    await chat.browser.startTracing(page, { categories: ['devtools.timeline'] });
     await chat.send('Hi');
     const run = await chat.run();
-
-    for (let at = 0; at < LONG.length; at += 40) {
-      run.chunk(LONG.slice(at, at + 40));
-      await new Promise((resolve) => setTimeout(resolve, 4));
+    for (let at = 0; at < LONG.length; at += characters) {
+      run.chunk(LONG.slice(at, at + characters));
+      await new Promise((resolve) => setTimeout(resolve, 16));
     }
     run.complete();
     await chat.state('complete');
+    const { traceEvents } = JSON.parse((await chat.browser.stopTracing()).toString()) as {
+      traceEvents: { name: string; tdur?: number }[];
+    };
+    return traceEvents
+      .filter(({ name }) => name === 'FireAnimationFrame')
+      .map(({ tdur = NaN }) => tdur / 1000);
+  }
 
-    const flushes = (await page.evaluate('flushes')) as number[];
-    expect(flushes.length).toBeGreaterThan(100);
-    // The promise is p99 on a machine of its own; a shared one is judged by what most flushes take.
-    expect(quantile(flushes, 0.75)).toBeLessThan(8);
+  it('a 30 kB answer at 60 characters a flush: p99 of the flushes is below 8 ms', {
+    timeout: 60_000,
+  }, async () => {
+    const taken = await flushes(60);
+    const told = [0.5, 0.9, 0.99].map((q) => quantile(taken, q).toFixed(2)).join(', ');
+    console.log(`${taken.length} flushes; p50, p90, p99 in ms: ${told}`);
+
+    expect(taken.length).toBeGreaterThan(300);
+    expect(quantile(taken, 0.99)).toBeLessThan(8);
+  });
+
+  it('the log, pinned to its end, shifts nothing while it grows: CLS 0', async () => {
+    chat.answer = (run) => run.chunk(LONG.slice(0, 3_000));
+    const page = await chat.open();
+    await chat.send('Hi');
+    const run = await chat.run();
+    await chat.state('streaming');
+    await page.evaluate(() => {
+      const shifts: number[] = [];
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries())
+          shifts.push((entry as PerformanceEntry & { value: number }).value);
+      }).observe({ type: 'layout-shift' });
+      Object.assign(globalThis, { shifts });
+    });
+
+    for (let at = 3_000; at < 12_000; at += 60) {
+      run.chunk(LONG.slice(at, at + 60));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    run.chunk('x = 1\n', { part: 'appendix', index: 1, kind: 'code', language: 'py', title: 'Notes' });
+    run.complete();
+    await chat.state('complete');
+    await page.waitForTimeout(300);
+
+    expect(await page.evaluate('shifts')).toEqual([]);
+    expect(
+      await chat.log.evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop),
+    ).toBeLessThan(3);
   });
 
   it('a chunk is visible within 100 ms, p95', async () => {

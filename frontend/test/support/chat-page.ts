@@ -47,9 +47,10 @@ export class ChatPage {
   /** `mode` is that of React: in development it says what is wrong, and StrictMode mounts twice. */
   static async start(mode: 'production' | 'development' = 'production'): Promise<ChatPage> {
     const [entry, alias] = PAGES[inject('target')];
-    const [browser, script, css] = await Promise.all([
+    const [browser, script, devtools, css] = await Promise.all([
       openBrowser(),
       bundle(entry, alias, mode),
+      bundle('../src/devtools/index.ts'),
       readFile(resolve(import.meta.dirname, '../../src/react/styles.css'), 'utf8'),
     ]);
     const headers = { 'Content-Security-Policy': CSP };
@@ -58,6 +59,7 @@ export class ChatPage {
       answer: (run) => self?.answer(run),
       page: (path) => {
         if (path === '/page.js') return { type: 'text/javascript', body: script };
+        if (path === '/devtools.js') return { type: 'text/javascript', body: devtools };
         if (path === '/page.css') return { type: 'text/css', body: pageCss };
         if (path === '/chat.css') return { type: 'text/css', body: css };
         if (path === '/' || path === '/rtl')

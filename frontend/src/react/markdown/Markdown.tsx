@@ -1,6 +1,6 @@
 import type { Token, Tokens } from 'marked';
 import { memo, type ReactNode, useMemo, useRef } from 'react';
-import { allBlocks, growBlocks, NO_BLOCKS } from './blocks.ts';
+import { allBlocks, type Block, growBlocks, NO_BLOCKS } from './blocks.ts';
 import { CodeBlock } from './CodeBlock.tsx';
 import { inline } from './inline.tsx';
 
@@ -22,12 +22,35 @@ export function Markdown({ text, complete, images }: MarkdownProps) {
   }, [text, complete]);
   return (
     <div className="assistant-markdown" dir="auto">
-      {blocks.map(({ key, token }) => (
-        <BlockView key={key} token={token} images={images} />
+      {groupsOf(blocks).map((group, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: groups fill up in order, and a block never leaves its own
+        <Group key={at} blocks={group} images={images} />
       ))}
     </div>
   );
 }
+
+/** Blocks that are compared together: a long answer has a thousand, and all but the last few stay as they are. */
+const GROUP = 32;
+
+function groupsOf(blocks: readonly Block[]): Block[][] {
+  const count = Math.ceil(blocks.length / GROUP);
+  return Array.from({ length: count }, (_, at) => blocks.slice(at * GROUP, (at + 1) * GROUP));
+}
+
+interface GroupProps {
+  blocks: readonly Block[];
+  images: readonly string[];
+}
+
+const Group = memo(
+  ({ blocks, images }: GroupProps) =>
+    blocks.map(({ key, token }) => <BlockView key={key} token={token} images={images} />),
+  (a, b) =>
+    a.images === b.images &&
+    a.blocks.length === b.blocks.length &&
+    a.blocks.every(({ token }, at) => token === b.blocks[at]?.token),
+);
 
 interface BlockProps {
   token: Token;

@@ -34,6 +34,7 @@ export function Log({ messages, images, usualMode, actions, empty }: LogProps) {
       <div
         className="assistant-box"
         part="log"
+        data-pinned={pinned}
         role="log"
         aria-live="off"
         aria-label={strings.log}

@@ -1,12 +1,5 @@
 import { memo, useState } from 'react';
-import {
-  type AnswerMessage,
-  isOver,
-  type Mode,
-  type Part,
-  type StageData,
-  type UserMessage,
-} from '../../core/index.ts';
+import { type AnswerMessage, isOver, type Mode, type Part, type UserMessage } from '../../core/index.ts';
 import { useStrings } from '../i18n/context.ts';
 import { Markdown } from '../markdown/Markdown.tsx';
 import { ActionCard, type ActionCardProps } from './ActionCard.tsx';
@@ -84,7 +77,6 @@ export const AnswerView = memo(({ answer, images, actions }: AnswerViewProps) =>
         .map((action) => (
           <ActionCard key={action.action_id} action={action} over={over} onAnswer={actions.onAnswer} />
         ))}
-      {over ? null : <Working answer={answer} />}
       {answer.state === 'cancelled' ? (
         <p className="assistant-note">
           <Icon name="stop" />
@@ -105,35 +97,6 @@ export const AnswerView = memo(({ answer, images, actions }: AnswerViewProps) =>
     </article>
   );
 });
-
-/** That something is being made, and what; from the send to the last event. */
-function Working({ answer }: { answer: AnswerMessage }) {
-  const strings = useStrings();
-  const stage = answer.stages.findLast(({ state }) => state === 'started');
-  const own = answer.state === 'sending' || answer.state === 'stopping';
-  const asked = answer.actions.some(({ phase, wants }) => phase === 'proposed' && wants === 'approval');
-  return (
-    <p className="assistant-working" part="working">
-      <span className="assistant-dots" aria-hidden="true">
-        <i />
-        <i />
-        <i />
-      </span>
-      {own ? strings[answer.state as 'sending'] : asked ? strings.deciding : stage?.label || strings.waiting}
-      {!own && !asked && stage ? <Progress stage={stage} /> : null}
-    </p>
-  );
-}
-
-/** How far a stage is, or which of how many it is. */
-function Progress({ stage: { index, total, progress } }: { stage: StageData }) {
-  if (typeof progress === 'number') return <small>{Math.round(progress * 100)} %</small>;
-  return index && total && total > 1 ? (
-    <small>
-      {index} / {total}
-    </small>
-  ) : null;
-}
 
 /** Closed by default, so that its growth moves nothing. */
 function Reasoning({

@@ -19,11 +19,11 @@ export class StickToEnd {
     private readonly content: HTMLElement,
     private readonly onPinned: (pinned: boolean) => void,
   ) {
-    this.#observer = new ResizeObserver(() => this.#follow());
+    this.#observer = new ResizeObserver(() => this.follow());
     this.#observer.observe(content);
     this.#observer.observe(box);
     this.#listen();
-    this.#follow();
+    this.follow();
   }
 
   get pinned(): boolean {
@@ -33,7 +33,7 @@ export class StickToEnd {
   /** Goes to the end and stays there. */
   pin(): void {
     this.#set(true);
-    this.#follow();
+    this.follow();
   }
 
   stop(): void {
@@ -96,7 +96,8 @@ export class StickToEnd {
     this.onPinned(pinned);
   }
 
-  #follow(): void {
+  /** Goes to the end, where the reader wants to be there. */
+  follow(): void {
     // What stands in an empty window begins at its top.
     if (!this.#pinned || this.content.clientHeight === 0) return;
     this.box.scrollTop = this.box.scrollHeight;

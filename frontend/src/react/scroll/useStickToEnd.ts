@@ -1,4 +1,4 @@
-import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { StickToEnd } from './stick.ts';
 
 export interface Stick {
@@ -19,6 +19,8 @@ export function useStickToEnd(): Stick {
     stick.current = controller;
     return () => controller.stop();
   }, []);
+  // What has just been rendered is followed before it is painted, and before the browser looks what has moved.
+  useLayoutEffect(() => stick.current?.follow());
   const pin = useCallback(() => stick.current?.pin(), []);
   return { box, content, pinned, pin };
 }
