@@ -27,7 +27,7 @@ export default defineConfig({
       {
         test: {
           name: 'package',
-          include: ['test/package/*.test.ts'],
+          include: ['test/{package,docs}/*.test.ts'],
           testTimeout: 60_000,
           fileParallelism: false,
         },

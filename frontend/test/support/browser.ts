@@ -25,6 +25,7 @@ export async function bundle(
   entry: string,
   alias: Record<string, string> = {},
   mode: 'production' | 'development' = 'production',
+  format: 'es' | 'iife' = 'es',
 ): Promise<string> {
   const result = await build({
     configFile: false,
@@ -37,7 +38,7 @@ export async function bundle(
     build: {
       write: false,
       minify: true,
-      lib: { entry: resolve(import.meta.dirname, '..', entry), formats: ['es'] },
+      lib: { entry: resolve(import.meta.dirname, '..', entry), name: 'it', formats: [format] },
     },
   });
   const [output] = (Array.isArray(result) ? result : [result]) as Rolldown.RolldownOutput[];

@@ -180,7 +180,7 @@ export class FaultServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.origin);
     const path = url.pathname.replace(/^\/assistant/, '');
-    const page = url.pathname.startsWith('/assistant') ? undefined : this.options.page?.(url.pathname);
+    const page = /^\/assistant(\/|$)/.test(url.pathname) ? undefined : this.options.page?.(url.pathname);
     if (page) {
       response.writeHead(200, { 'Content-Type': page.type, ...page.headers }).end(page.body);
       return;
