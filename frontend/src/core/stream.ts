@@ -197,7 +197,8 @@ export class Stream implements AssistantStream, Sink {
     this.#setState('cancelling');
     if (this.origin.abandon()) this.#fail(cancelledError('request'), 'failed');
     const id = await this.requestId.catch(() => null);
-    if (id === null || this.#isOver) return;
+    // Who has left since, by a window that was closed, still wanted the run to stop.
+    if (id === null || (this.#isOver && this.state !== 'detached')) return;
     this.#stopLastWord = this.parts.runtime.clock.after(LAST_WORD, () => this.#concludeCancelled());
     const record = await this.parts.cancel(id);
     const event = record && terminalOf(record);

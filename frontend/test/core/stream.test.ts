@@ -170,6 +170,21 @@ describe('interactWithAssistant', () => {
 });
 
 describe('cancel', () => {
+  it('reaches the server though the window is closed at the same moment', async () => {
+    const { net, client } = createWorld();
+    net.once('POST /request', () => accept201(ID)).once('GET /stream/', () => new LiveStream().response);
+    net.once('DELETE /request/', () => json(202, {}));
+    const stream = client.interactWithAssistant(REQUEST);
+    await settle();
+
+    void stream.cancel();
+    stream.detach();
+    await settle();
+
+    expect(net.seen('DELETE /request/')).toHaveLength(1);
+    expect(await fate(stream.done)).toMatchObject({ kind: 'cancelled', code: 'detached' });
+  });
+
   const cancelled = () => json(202, { request_id: ID, status: 'cancelling' });
 
   it('before the POST has left reaches no server', async () => {
