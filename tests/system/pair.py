@@ -16,6 +16,8 @@ from assistant import gunicorn as ours  # noqa: E402
 from assistant.gunicorn import *  # noqa: E402, F403
 
 workers = 2
+# a connection is a worker here: on a busy machine it may be idle for longer than the server's own 5 s
+keepalive = 75
 
 
 def on_starting(server: Any) -> None:
