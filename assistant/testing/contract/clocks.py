@@ -124,6 +124,13 @@ class ClockRules(Base):
 
             assert scene.overdue() == {}
 
+    def test_nobody_is_taken_over_while_everybody_lives(self) -> None:
+        with self.scene() as scene:
+            scene.create()
+
+            assert list(scene.registry.reap()) == []
+            assert scene.registry.shared in (True, False)
+
     def test_an_ended_log_is_kept_for_its_retention_and_then_dropped_once(self) -> None:
         with self.scene() as scene:
             mine = scene.ended()
