@@ -214,8 +214,8 @@ def test_a_post_whose_answer_was_lost_leaves_no_request_behind(pair: Pair) -> No
     process = pair.one.process
     asked = process.scripts._asked
 
-    def lossy(client: Any, name: str, arguments: Any) -> Any:
-        answer = asked(client, name, arguments)
+    def lossy(name: str, arguments: Any) -> Any:
+        answer = asked(name, arguments)
         if name == "create":
             raise Lost("cut")
         return answer

@@ -1,6 +1,7 @@
 """Store: the few connections of one process to Redis, with a deadline on every wait.
 
-Four for commands and one for the writer, whatever the number of viewers; the subscription has its own (listener.py).
+One for scripts, one for the writer and three for reading, whatever the number of viewers; the subscription has its own
+(listener.py).
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from redis.sentinel import Sentinel
 
 from ...config import ConfigError
 from ...errors import StoreUnavailable
+from .line import Line
 
 # How long a connection may take to come up, and an answer to come; seconds. No command of ours blocks in Redis.
 CONNECT, ANSWER = 1.0, 2.0
-# Connections for commands: each carries thousands a second, so more would only wait inside Redis.
-_COMMANDS = 4
+# Connections for reading logs, and for counting rates.
+_COMMANDS = 3
 # How long a client should wait before it tries again; seconds.
 RETRY_AFTER = 2.0
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
@@ -80,13 +82,15 @@ def _host(place: str, port: int) -> tuple[str, int]:
 
 
 class Store:
-    """Clients for one address. `commands` is for every greenlet, `writing` for the one that flushes."""
+    """Clients for one address. `line` is for scripts, `commands` for what reads, `writing` for the one that flushes."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self.up = True  # what the newest attempt said; while False commands fail at once
         self.commands: Any = _client(address, _COMMANDS)
         self.writing: Any = _client(address, 1)
+        self._asking: Any = _client(address, 1)
+        self.line = Line(self._asking)
 
     def subscription(self) -> Any:
         """A connection for messages, outside the pools."""
@@ -100,12 +104,12 @@ class Store:
 
     def forget(self) -> None:
         """Drops idle connections, so that the next ones are made anew."""
-        for client in (self.commands, self.writing):
+        for client in (self.commands, self.writing, self._asking):
             if self.address.kind != "cluster":
                 client.connection_pool.disconnect(inuse_connections=False)
 
     def close(self) -> None:
-        for client in (self.commands, self.writing):
+        for client in (self.commands, self.writing, self._asking):
             client.close()
             if self.address.kind != "cluster":
                 client.connection_pool.disconnect()

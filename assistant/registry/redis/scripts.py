@@ -61,7 +61,7 @@ class Scripts:
         """The same also while Redis is known to be down. Raises RedisError."""
         operation, began = _OPERATIONS.get(name, "read"), time.perf_counter()
         try:
-            answer = self._asked(self._store.commands, name, arguments)
+            answer = self._asked(name, arguments)
         except RedisError as problem:
             self.note(operation, began, problem)
             raise
@@ -75,12 +75,13 @@ class Scripts:
         else:
             emit(store_failed, self._sender, op=operation, kind=kind_of(problem))
 
-    def _asked(self, client: Any, name: str, arguments: tuple[Any, ...]) -> Any:
+    def _asked(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        command = ("EVALSHA", self._digests[name], 1, self.tag, *arguments)
         try:
-            return client.evalsha(self._digests[name], 1, self.tag, *arguments)
+            return self._store.line.ask(*command)
         except NoScriptError:
-            self.load(client)
-            return client.evalsha(self._digests[name], 1, self.tag, *arguments)
+            self.load(self._store.commands)
+            return self._store.line.ask(*command)
 
     def queue(self, pipe: Any, name: str, *arguments: Any) -> None:
         """Puts a script into a pipeline; its answer is NoScriptError where `load` was not called since Redis began."""
