@@ -103,10 +103,11 @@ class Janitor:
             self._abandon(request_id)
 
     def recover_lost(self) -> None:
-        """Takes over requests whose worker was lost."""
-        for orphan in self._registry.reap():
-            log.warning("a lost worker's request was taken over", extra={"request_id": orphan.ctx.request_id})
-            self._recover(orphan)
+        """Takes over requests whose worker was lost, until there are none."""
+        while orphans := self._registry.reap():
+            for orphan in orphans:
+                log.warning("a lost worker's request was taken over", extra={"request_id": orphan.ctx.request_id})
+                self._recover(orphan)
 
     def tend_viewers(self) -> None:
         """Cuts connections that take no bytes, ends those whose token is over, and breaks long silences."""

@@ -27,6 +27,10 @@ _numbers = count(1)
 SOON = 10.0
 
 
+def cut(**_: Any) -> Any:
+    raise Lost("cut")
+
+
 class Pair:
     """Two processes on one Redis, and what a test does with them."""
 
@@ -155,6 +159,27 @@ def test_a_dead_process_is_taken_over_and_fenced(pair: Pair) -> None:
     pair.two.finish(mine, 2, completed("seen"))
     assert ids(pair.two, mine) == ["1-1", "1-2", "2-1"] == ids(pair.one, mine)
     assert pair.two.reap() == []
+
+
+def test_a_takeover_that_could_not_be_read_is_tried_again(pair: Pair) -> None:
+    mine = pair.scene.create()
+    pair.scene.say(mine)
+    pair.die(pair.one)
+    process = pair.two.process
+    commands = process.store.commands
+    commands.pipeline, real = cut, commands.pipeline
+    with pytest.raises(StoreUnavailable):
+        pair.two.reap()
+    commands.pipeline = real
+
+    process._renewed(1)  # two heartbeats find what nobody has here
+    process._renewed(1)
+    pair.two.flush()
+    (orphan,) = pair.two.reap()
+
+    assert (orphan.ctx.request_id, orphan.ctx.attempt) == (mine, 3)
+    pair.two.finish(mine, 3, completed())
+    assert ids(pair.two, mine) == ["1-1", "1-2", "3-1"]
 
 
 def test_a_request_that_said_nothing_of_an_answer_is_quiet(pair: Pair) -> None:

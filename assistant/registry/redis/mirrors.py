@@ -119,15 +119,17 @@ class Mirrors:
         if not whole:
             self.repair(request_id, mirror)
 
+    def queue(self, pipe: Any, request_id: str, mirror: Mirror) -> None:
+        """Asks for the first of what the stream has more."""
+        pipe.xrange(self._scripts.key("s", request_id), min=_behind(mirror.place), count=_PAGE)
+
     def repair(self, request_id: str, mirror: Mirror) -> None:
         """Takes what the stream has more. Raises RedisError."""
         before = len(mirror)
         while True:
             with self._lock:
                 place = mirror.place
-            entries = self._store.commands.xrange(
-                self._scripts.key("s", request_id), min=f"({_entry(place)}" if place.seq else _entry(place), count=_PAGE
-            )
+            entries = self._store.commands.xrange(self._scripts.key("s", request_id), min=_behind(place), count=_PAGE)
             with self._lock:
                 mirror.follow(entries)
                 mirror.touched = time.monotonic()
@@ -202,5 +204,6 @@ class Mirrors:
             raise RedisError("known to be down")
 
 
-def _entry(place: Cursor) -> Any:
-    return f"{place.attempt}-{place.seq}"
+def _behind(place: Cursor) -> str:
+    """Where the entries behind an event begin."""
+    return f"({place.attempt}-{place.seq}" if place.seq else f"{place.attempt}-0"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock, Thread
 from typing import Any
 
@@ -132,19 +132,31 @@ class Process:
             self.held[held.ctx.request_id] = held
             self.mirrors.hold(held.ctx.request_id, held.mirror)
 
-    def adopt(self, request_id: str) -> Orphan | None:
-        """Makes a request that was taken over this process's own; None when its log is lost."""
+    def adopt(self, names: Sequence[str]) -> list[Orphan]:
+        """Makes requests that were taken over this process's own. All are read in one go: their viewers wait."""
+        mirrors = [self._taken_over(name) for name in names]
         try:
-            record = self.record(request_id)
-        except NotFound:
-            return None
-        mirror = self._taken_over(request_id)
-        try:
-            self.mirrors.repair(request_id, mirror)
+            pipe = self.store.commands.pipeline(transaction=False)
+            for name, mirror in zip(names, mirrors, strict=True):
+                self.scripts.queue(pipe, "look", name, self.name, self._moment())
+                self.mirrors.queue(pipe, name, mirror)
+            answers = pipe.execute()
+            found = list(zip(names, mirrors, answers[::2], answers[1::2], strict=True))
+            return [one for each in found if (one := self._adopted(*each)) is not None]
         except RedisError as problem:
+            # Redis counts them as ours: a heartbeat finds that nobody has them here, and gives them free
+            raise self.store.failed(problem) from problem
+
+    def _adopted(self, request_id: str, mirror: Mirror, look: Any, entries: list[Any]) -> Orphan | None:
+        """One of them; None when its log is lost."""
+        if not look:
             with self._lock:
                 self.mirrors.let_go(request_id, mirror)
-            raise self.store.failed(problem) from problem
+            return None
+        record = Record.of(look)
+        with self._lock:
+            mirror.follow(entries)
+        self.mirrors.repair(request_id, mirror)
         now = self._clock.monotonic()
         if record.ctx.attempt > mirror.place.attempt:
             mirror.begin(record.ctx.attempt)

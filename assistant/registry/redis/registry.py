@@ -40,7 +40,7 @@ _TOMBSTONES = 10_000
 # Most requests of a user that one look brings.
 _LISTED = 500
 # What a sweep looks at, and what a reaper takes over, in one step.
-_SWEPT, _REAPED = 200, 50
+_SWEPT, _REAPED = 200, 100
 
 
 class RedisRegistry:
@@ -245,7 +245,7 @@ class RedisRegistry:
             return []
         only_freed = "" if process.pulse.may_judge else "1"
         names = self._run("reap", process.name, only_freed, _REAPED)
-        return [orphan for name in names if (orphan := process.adopt(name.decode())) is not None]
+        return process.adopt([name.decode() for name in names]) if names else []
 
     def ping(self) -> None:
         self.process.ping()

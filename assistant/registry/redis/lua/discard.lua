@@ -1,7 +1,16 @@
--- Removes a request whose creation nobody heard of: id, process.
+-- Removes a request of this process that it does not know, because it did not hear of its creation; one that it took over
+-- and could not read is given free instead, as of a process that is dead: id, process.
 local id = ARGV[1]
 local meta = redis.call('HMGET', key('m', id), 'owner', 'last', 'attempt', 'user', 'key')
-if meta[1] ~= ARGV[2] or meta[2] ~= '1' or meta[3] ~= '1' then return 'kept' end
+if meta[1] ~= ARGV[2] then return 'kept' end
+if meta[2] ~= '1' or meta[3] ~= '1' then
+  redis.call('SREM', key('own', ARGV[2]), id)
+  redis.call('HSET', key('m', id), 'owner', 'nobody')
+  redis.call('SADD', key('own', 'nobody'), id)
+  redis.call('PEXPIRE', key('own', 'nobody'), 86400000)
+  redis.call('ZADD', key('leases'), 0, 'nobody')
+  return 'freed'
+end
 redis.call('DEL', key('m', id), key('s', id), key('v', id))
 if meta[5] ~= '' then redis.call('DEL', meta[5]) end
 redis.call('ZREM', key('active', #meta[4] .. ':' .. meta[4]), id)
