@@ -70,7 +70,16 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             continue
         target = (page.parent / path).resolve() if path else page
         assert target.is_file(), link
+        # the site holds docs/ alone: a page of it names other files, and does not link to them
+        assert target.is_relative_to(ROOT / "docs") or not page.is_relative_to(ROOT / "docs"), link
         assert not heading or heading in headings(target), link
+
+
+def test_every_folder_of_pages_is_in_the_navigation() -> None:
+    folders = {str(page.parent.relative_to(ROOT / "docs")) for page in PAGES if page.is_relative_to(ROOT / "docs")}
+    named = set(re.findall(r"^ +- ([\w/]+)/\*$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
+
+    assert folders - {"."} == named
 
 
 @each_page
@@ -89,6 +98,8 @@ def test_a_page_holds_no_sample_that_no_test_reads(page: Path) -> None:
     """Python, shell, JSON and JavaScript run; diagrams are drawn; proxies' files go to the proxies (tests/deploy)."""
     read = {"python", "sh", "json", "js", "jinja", "mermaid", "text", "nginx"}
     read |= {"proxies.md": {"haproxy", "caddy", "yaml"}, "monitoring.md": {"yaml"}}.get(page.name, set())
+    if page.parent.name == "frontend" or page.name == "typescript.md":  # frontend/test/docs runs those
+        read |= {"ts", "tsx", "html", "css", "jinja"}
 
     assert {language for language, _ in _FENCE.findall(page.read_text("utf-8"))} <= read
 
