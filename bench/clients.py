@@ -82,7 +82,7 @@ class _Run:
     @property
     def stop_looping(self) -> float:
         """When clients begin nothing new."""
-        looping = self.workload.loops or self.workload.probes or self.workload.shape is Shape.HOLD
+        looping = self.workload.loops or self.workload.probes
         return self.begin + self.workload.ramp + (self.workload.seconds if looping else 0)
 
     @property
@@ -364,7 +364,7 @@ def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object], on
     """Turns the loop: clients begin at their moments and hear of what happens on their connections."""
     waiting = sorted(clients, key=lambda client: -client.begin)
     by_fd: dict[int, _Client] = {}
-    tick, settled = 0.0, this.begin + this.workload.ramp + _SETTLE
+    tick, settled, opened = 0.0, this.begin + this.workload.ramp + _SETTLE, math.inf
     while waiting or by_fd:
         now = time.perf_counter()
         while waiting and waiting[-1].begin <= now:
@@ -375,10 +375,10 @@ def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object], on
             on_tick()
             tick = now + _TICK
             if now >= settled and (not this.workload.hold or all(client.holds for client in by_fd.values())):
-                settled = math.inf
+                settled, opened = math.inf, now
                 this.tally.open = sum(client.holds for client in by_fd.values())
                 on_open()
-        if _all_ended(this, [*waiting, *by_fd.values()], now):
+        if _all_ended(this, [*waiting, *by_fd.values()], now, opened):
             return
         while this.resting and this.resting[0][0] <= now:
             this.resting.pop(0)[1].rested()
@@ -390,9 +390,9 @@ def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object], on
         _poll(this, by_fd, max(0.0, min(soon, default=now + _TICK) - now))
 
 
-def _all_ended(this: _Run, clients: list[_Client], now: float) -> bool:
-    """Whether the run is over for all, by its plan or because it took too long."""
-    if this.workload.shape is Shape.HOLD and now >= this.stop_looping:
+def _all_ended(this: _Run, clients: list[_Client], now: float, opened: float) -> bool:
+    """Whether the run is over for all, by its plan or because it took too long; `opened` is when all had come."""
+    if this.workload.shape is Shape.HOLD and now >= opened + this.workload.seconds:
         for client in clients:
             client.over()
         return True

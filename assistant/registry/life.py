@@ -25,6 +25,8 @@ class Life:
     viewers: int = 0
     views: int = 0  # viewers that have come, in all
     ended: float = 0.0
+    # nothing is late before: events move the clocks on; a new status and a viewer's leaving begin others, and set it to 0
+    quiet_until: float = 0.0
 
     def note(self, event: Event, now: float) -> None:
         """Keeps the facts that follow from the newest event."""
@@ -32,24 +34,31 @@ class Life:
         if event.name == "response_chunk":
             self.answering_since = None
         elif event.name == "status":
+            self.quiet_until = 0.0
             was, self.status = self.status, Status(event.data["state"])
             if was is Status.WAITING_ACTION and self.answering_since is not None:
                 self.answering_since = now  # the wait was the page's, not the model's
 
     def late(self, limits: Settings, now: float) -> str | None:
-        """The error that the request has earned; the clocks of the protocol, the hardest first."""
-        if now - self.created >= limits.deadline:
-            return "deadline_exceeded"
+        """The error that the request has earned, the hardest first; without one, `quiet_until` says when to ask again."""
+        clocks = self._clocks(limits)
+        for code, moment in clocks:
+            if now >= moment:
+                return code
+        self.quiet_until = min(moment for _, moment in clocks)
+        return None
+
+    def _clocks(self, limits: Settings) -> list[tuple[str, float]]:
+        """The clocks of the protocol that run now, and when each is over."""
+        clocks = [("deadline_exceeded", self.created + limits.deadline)]
         if self.status is not Status.WAITING_ACTION:  # then the action's own clock runs
-            if self.answering_since is not None and now - self.answering_since >= limits.first_chunk_timeout:
-                return "provider_timeout"
-            if now - self.last_event >= limits.request_ttl:
-                return "expired"
+            if self.answering_since is not None:
+                clocks.append(("provider_timeout", self.answering_since + limits.first_chunk_timeout))
+            clocks.append(("expired", self.last_event + limits.request_ttl))
         if not self.viewers:
             patience = limits.abandon_timeout if self.views else limits.unwatched_timeout
-            if now - self.left >= patience:
-                return "abandoned"
-        return None
+            clocks.append(("abandoned", self.left + patience))
+        return clocks
 
     def shown(self, *, closed: bool) -> Status:
         """The status as others see it: a cancel shows until the end."""

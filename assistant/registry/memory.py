@@ -179,6 +179,7 @@ class MemoryRegistry:
             entry.queue.remove_waker(wake)
             entry.viewers -= 1
             entry.left = self._clock.monotonic()
+            entry.quiet_until = 0.0
 
     # --- messages to the owner ---
     def own(self, request_id: str, inbox: Inbox) -> None:
@@ -230,7 +231,8 @@ class MemoryRegistry:
     def overdue(self) -> list[Overdue]:
         now = self._clock.monotonic()
         with self._lock:
-            found = [(entry.ctx.request_id, entry.late(self._settings, now)) for entry in self._live.values()]
+            due = [entry for entry in self._live.values() if entry.quiet_until <= now]
+            found = [(entry.ctx.request_id, entry.late(self._settings, now)) for entry in due]
         return [Overdue(request_id, code) for request_id, code in found if code is not None]
 
     def sweep(self) -> list[Removed]:
