@@ -1,4 +1,4 @@
-"""`python -m bench.scale`: what an event costs as the work grows, as a picture for the documentation.
+"""`python -m bench.scale`: what an event costs as the work grows, as a page with a picture for the documentation.
 
 Streams open first and wait; the CPU time of the server counts from the moment all have come. So it is the cost of events
 alone, whatever the cost of a POST.
@@ -10,14 +10,14 @@ import argparse
 import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from . import report, server
 from .__main__ import _pin, _raise_descriptor_limit
 from .measure import measure
 from .workload import Shape, Workload
 
-PICTURE = server.ROOT / "docs" / "developing" / "scale.svg"
+PAGE = server.ROOT / "docs" / "developing" / "scale.md"
+PICTURE = PAGE.with_suffix(".svg")
 # Streams come this fast, and have this long to settle before their first event; per second, and seconds.
 _COME, _SETTLE = 400, 8.0
 # Of one picture: width, height, and room around the plot.
@@ -47,8 +47,10 @@ def main() -> int:
             if found.faults:
                 return 1
         series.append((title, points))
-    PICTURE.write_text(picture(series, report.machine(cpus)))
-    print(f"written: {PICTURE.relative_to(Path.cwd()) if PICTURE.is_relative_to(Path.cwd()) else PICTURE}")
+    about = report.machine(cpus)
+    PICTURE.write_text(picture(series))
+    PAGE.write_text(page(series, about))
+    print(f"written: {PAGE.name}, {PICTURE.name}")
     return 0
 
 
@@ -68,16 +70,40 @@ def _load(clients: int, events: int, gap: float, viewers: int = 1) -> Workload:
     return Workload("scale", "", Shape.ONCE, clients, events, gap, 0.0, ramp, hold=ramp + _SETTLE, viewers=viewers)
 
 
-def picture(series: list[tuple[str, list[Point]]], about: str) -> str:
+def page(series: list[tuple[str, list[Point]]], about: str) -> str:
+    """The picture, its figures, and on what they were measured."""
+    rows = [
+        f"| {title} | {' '.join(f'{x:,}: {cost:.1f}' + (',' if x != points[-1][0] else '') for x, cost in points)} |"
+        for title, points in series
+    ]
+    return "\n".join(
+        [
+            "# As the work grows",
+            "",
+            "CPU time of the server for each event that a client received, in microseconds. Streams open first; only what",
+            "comes after that is counted, so the cost of a POST and a GET is not in it. Written by `python -m bench.scale`.",
+            "",
+            f"![CPU time of the server for each delivered event]({PICTURE.name})",
+            "",
+            "| | |",
+            "|---|---|",
+            *rows,
+            "",
+            f"Measured on {about}.",
+            "",
+        ]
+    )
+
+
+def picture(series: list[tuple[str, list[Point]]]) -> str:
     """An SVG with one plot a series; the lowest line is 0 and the scale is the same for all."""
     top = max(cost for _, points in series for _, cost in points) * 1.15
     plots = "".join(_plot(index, title, points, top) for index, (title, points) in enumerate(series))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH * len(series)} {_HEIGHT + 16}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH * len(series)} {_HEIGHT}" role="img" '
         'font-family="system-ui, sans-serif" font-size="11" fill="#555">'
         "<title>CPU time of the server for each delivered event, as the work grows</title>"
-        f'<rect width="100%" height="100%" fill="#fff"/>{plots}'
-        f'<text x="8" y="{_HEIGHT + 8}" font-size="8">{_escaped(about)}</text></svg>\n'
+        f'<rect width="100%" height="100%" fill="#fff"/>{plots}</svg>\n'
     )
 
 
@@ -100,10 +126,6 @@ def _plot(index: int, title: str, points: list[Point], top: float) -> str:
             f'<text x="{x:.1f}" y="{base + 16}" text-anchor="middle">{value:,}</text>',
         ]
     return "".join(parts)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 if __name__ == "__main__":
