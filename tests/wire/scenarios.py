@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import gevent
 import gevent.event
@@ -26,6 +27,8 @@ from assistant.viewer import Viewer
 from tests.world import World
 
 HERE = Path(__file__).parent
+# When a client that is sent elsewhere comes there, in these transcripts; ms.
+SCATTERED = 500
 SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {}
 
 
@@ -56,10 +59,11 @@ class Wire:
         if notice:
             viewer.close_with(**notice)
         body = b""
-        for block in viewer.blocks():
-            if block is None:
-                break
-            body += block
+        with mock.patch("assistant.viewer._jitter", return_value=SCATTERED):  # chance is scripted here, as time is
+            for block in viewer.blocks():
+                if block is None:
+                    break
+                body += block
         self.connections.append({"after": None if after == START else str(after), "body": body.decode()})
 
     def poll(self, after: Cursor = START, **notice: str) -> Cursor:
