@@ -46,7 +46,7 @@ function Question({ action, onAnswer }: Omit<ActionCardProps, 'over'>) {
   return (
     <fieldset className="assistant-action" part="action" disabled={answered}>
       <legend>{strings.actionProposed(action.name)}</legend>
-      <pre>{JSON.stringify(action.args, null, 2)}</pre>
+      <pre dir="ltr">{JSON.stringify(action.args, null, 2)}</pre>
       <div className="assistant-buttons">
         <button type="button" className="assistant-primary" onClick={() => answer(true)}>
           {strings.approve}

@@ -37,7 +37,7 @@ export const UserView = memo(({ message, usualMode, onEdit }: UserViewProps) => 
       {content ? (
         <details className="assistant-document">
           <summary>{strings.document}</summary>
-          <pre>{content}</pre>
+          <pre dir="auto">{content}</pre>
         </details>
       ) : null}
       <div className="assistant-tools">
