@@ -144,6 +144,22 @@ def test_nothing_is_seen_before_redis_has_it(pair: Pair) -> None:
     assert ids(pair.one, mine) == ["1-1", "1-2"] == ids(pair.two, mine)
 
 
+def test_what_was_seen_elsewhere_is_known_to_the_owner_before_its_answer_comes(pair: Pair) -> None:
+    mine = pair.scene.create()
+    with answers_lost(pair.one, 1):
+        RedisRegistry.append(pair.one, mine, 1, said())
+        pair.one._process.writer.stopped = True
+        pair.one.flush()
+    seen = pair.two.read(mine, START).cursor
+
+    batch = pair.one.read(mine, seen)
+
+    assert seen == Cursor(1, 2)
+    assert not batch.reset
+    pair.one.flush()
+    assert ids(pair.one, mine) == ["1-1", "1-2"]
+
+
 def test_a_dead_process_is_taken_over_and_fenced(pair: Pair) -> None:
     mine, inbox = pair.scene.create(), Recorder()
     pair.one.own(mine, inbox)

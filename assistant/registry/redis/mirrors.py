@@ -119,6 +119,13 @@ class Mirrors:
         if not whole:
             self.repair(request_id, mirror)
 
+    def catch_up(self, request_id: str, mirror: Mirror) -> None:
+        """Takes what the stream has more, also for the owner. Raises StoreUnavailable. Waits."""
+        try:
+            self.repair(request_id, mirror)
+        except RedisError as problem:
+            raise self._store.failed(problem) from problem
+
     def queue(self, pipe: Any, request_id: str, mirror: Mirror) -> None:
         """Asks for the first of what the stream has more."""
         pipe.xrange(self._scripts.key("s", request_id), min=_behind(mirror.place), count=_PAGE)
