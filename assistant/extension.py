@@ -135,8 +135,10 @@ class Assistant:
         if settings.diagnosis:
             handlers.register_diagnosis(self.catalog)
         llm = self.provider or providers.build(settings)
-        if isinstance(llm, demo.DemoProvider) and demo.SUGGEST.name not in self.catalog.actions:
-            self.catalog.add_action(demo.SUGGEST)
+        if isinstance(llm, demo.DemoProvider):
+            for spec in demo.ACTIONS:
+                if spec.name not in self.catalog.actions:
+                    self.catalog.add_action(spec)
         web = self._wire(app, settings, llm)
         app.extensions[EXTENSION] = web
         _installed.add(web)

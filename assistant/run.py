@@ -21,6 +21,8 @@ from .protocols import Citation, Finish, LLMProvider, Message, Reasoning, Text, 
 
 # How many times one reply may go back to the model with the results of its tool calls.
 MAX_ROUNDS = 8
+# What a model hears when the user did not want an action.
+REFUSED = "The user said no."
 
 
 class PlainWriter:
@@ -158,7 +160,7 @@ class Run:
         try:
             value = yield ask(spec.name, call.args)
         except ActionDenied:
-            return "The user said no."
+            return REFUSED
         except (ActionFailed, ActionExpired) as problem:
             return problem.detail
         return sse.dumps(value).decode()

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
 from ..actions import ActionSpec
 from ..config import Settings
+from ..errors import ActionExpired
 from ..protocols import Citation, Delta, Finish, Message, Text, ToolCall
-from ..run import fenced
+from ..run import REFUSED, fenced
 from .demo_edits import edit
 from .demo_search import Passage, index_of_passages, passage, passages, search, terms
 
-__all__ = ["MODEL", "NOTICE", "SUGGEST", "DemoProvider", "build", "passages", "search"]
+__all__ = ["ACTIONS", "APPROVAL", "MODEL", "NOTICE", "SUGGEST", "DemoProvider", "build", "passages", "search"]
 
 MODEL = "built-in-demo"
 NOTICE = (
@@ -54,7 +55,20 @@ class SuggestPrompts(BaseModel):
     prompts: list[str] = Field(max_length=5)
 
 
+class TryApproval(BaseModel):
+    """Asks the user for a yes or no, to show how a run waits for it."""
+
+    question: str
+
+
 SUGGEST = ActionSpec("suggest_prompts", SuggestPrompts, "nothing", None, "Shows the user what they could ask next.")
+APPROVAL = ActionSpec("try_approval", TryApproval, "approval", None, "Asks the user for a yes or no.")
+# What the demo may want of a page.
+ACTIONS = (SUGGEST, APPROVAL)
+# What is heard when nobody answered.
+EXPIRED = ActionExpired().detail
+# The passage that is told best by a question to the user.
+_ASKING = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +96,29 @@ class DemoProvider:
     def stream(
         self, messages: Sequence[Message], *, model: str = "", max_tokens: int, tools: Sequence[ActionSpec] = ()
     ) -> Generator[Delta, None, None]:
-        if any(message.role == "tool" for message in messages):  # it heard of its own suggestion: nothing to add
-            yield Finish("stop", MODEL)
+        heard = {message.call_id: message.content for message in messages if message.role == "tool"}
+        if heard:  # of its own suggestion there is nothing to say
+            yield from self._typed(messages, _outcome(heard.get(APPROVAL.name)), max_tokens)
             return
         talk = Talk(messages)
         answer = talk.answer()
-        words = _words(talk.laid_out(answer))
-        told = words[:max_tokens]
+        asks = answer.source is not None and answer.source.id == _ASKING and not (talk.generating or talk.editing)
+        yield from self._typed(messages, talk.laid_out(answer), max_tokens, _beside(answer, tools, asks=asks))
+
+    def _typed(
+        self, messages: Sequence[Message], text: str, most: int, beside: Iterable[Delta] = ()
+    ) -> Generator[Delta, None, None]:
+        """Types the text, at most so many words of it; what stands beside it comes with its end."""
+        words = _words(text)
+        told = words[:most]
         for piece in _pieces(told):
             yield Text(piece)
             if self._pause:
                 time.sleep(self._pause)
-        if len(told) < len(words):
-            yield Finish("length", MODEL, _usage(messages, told))
-            return
-        yield from _beside(answer, tools)
-        yield Finish("stop", MODEL, _usage(messages, told))
+        whole = len(told) == len(words)
+        if whole:
+            yield from beside
+        yield Finish("stop" if whole else "length", MODEL, _usage(messages, told))
 
 
 class Talk:
@@ -162,12 +183,26 @@ def _starters() -> list[Passage]:
     return [passage(name) for name in ("what", "embed", "resume", "ask")]
 
 
-def _beside(answer: Answer, tools: Sequence[ActionSpec]) -> Iterator[Delta]:
-    """The source of the answer, and what to ask next where the page can show it."""
+def _beside(answer: Answer, tools: Sequence[ActionSpec], *, asks: bool) -> Iterator[Delta]:
+    """The source of the answer; where the page can show it, a question to try and what to ask next."""
+    offered = {tool.name for tool in tools}
     if answer.source is not None:
         yield Citation(answer.source.title, f"Read on in {answer.source.source}.")
-    if answer.related and any(tool.name == SUGGEST.name for tool in tools):
-        yield ToolCall("suggest", SUGGEST.name, {"prompts": [one.question for one in answer.related[:3]]})
+    if asks and APPROVAL.name in offered:
+        yield ToolCall(APPROVAL.name, APPROVAL.name, {"question": "May this answer go on?"})
+    if answer.related and SUGGEST.name in offered:
+        yield ToolCall(SUGGEST.name, SUGGEST.name, {"prompts": [one.question for one in answer.related[:3]]})
+
+
+def _outcome(heard: str | None) -> str:
+    """What the demo says to the answer of its question; nothing when it asked none."""
+    if heard is None:
+        return ""
+    if heard == REFUSED:
+        return "\nYou said no. A handler hears that as `ActionDenied`, at its `yield`, and decides what comes of it.\n"
+    if heard == EXPIRED:
+        return "\nNobody answered in time. A handler hears that as `ActionExpired`.\n"
+    return "\nYou said yes. The run had waited here, without a connection to a model, and went on.\n"
 
 
 def _block(answer: Answer) -> str:

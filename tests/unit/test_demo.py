@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from assistant import handlers
 from assistant.catalog import Catalog
+from assistant.errors import ActionDenied, ActionExpired
 from assistant.events import Event
 from assistant.protocols import Citation, Finish, Message, Text
-from assistant.providers.demo import MODEL, NOTICE, SHORT_NOTICE, SUGGEST, DemoProvider
+from assistant.providers.demo import ACTIONS, MODEL, NOTICE, SHORT_NOTICE, DemoProvider
 from assistant.providers.demo_edits import edit
 from assistant.providers.demo_search import Passage, passages, search
 from assistant.testing import run_handler
@@ -21,13 +23,20 @@ from tests.unit.told import ROOT, broken_claims, execute
 each_passage = pytest.mark.parametrize("one", passages(), ids=lambda one: one.id)
 
 
-def ask_demo(prompt: str, mode: str = "chat", **context: Any) -> list[Event]:
+NAMES = [spec.name for spec in ACTIONS]
+
+
+def ask_demo(
+    prompt: str, mode: str = "chat", *, replies: Mapping[str, Any] | None = None, **context: Any
+) -> list[Event]:
     """The events of a built-in mode over the demo, whose page offers what `context` says."""
     catalog = Catalog()
     handlers.register(catalog)
-    catalog.add_action(SUGGEST)
+    for spec in ACTIONS:
+        catalog.add_action(spec)
     handler = catalog.modes[mode].handler
-    return run_handler(handler, prompt=prompt, mode=mode, context=context, llm=DemoProvider(pause=0), catalog=catalog)
+    demo = DemoProvider(pause=0)
+    return run_handler(handler, prompt=prompt, mode=mode, context=context, llm=demo, replies=replies, catalog=catalog)
 
 
 def told(events: list[Event], part: str = "text") -> str:
@@ -221,6 +230,27 @@ def test_prompts_are_suggested_only_where_the_page_can_show_them() -> None:
     assert {one.question for one in passages()} >= set(offered[0].data["args"]["prompts"])
     assert len(offered[0].data["args"]["prompts"]) == 3
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [(None, "You said yes."), (True, "You said yes."), (ActionDenied(), "You said no."), (ActionExpired(), "Nobody")],
+)
+def test_asked_about_approvals_it_asks_for_one_and_goes_on(reply: Any, said: str) -> None:
+    events = ask_demo("How do I wait for the user's approval?", replies={"try_approval": reply}, actions=NAMES)
+
+    assert [event.data["name"] for event in events if event.name == "action"] == NAMES[::-1]
+    assert f"\n\n{said}" in told(events)
+    assert kinds(events) == ["citation"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "actions"), [("chat", []), ("generate", ["try_approval"]), ("edit", ["try_approval"])]
+)
+def test_it_asks_only_where_the_page_can_and_text_may_follow(mode: str, actions: list[str]) -> None:
+    events = ask_demo("a handler that asks the user for approval", mode, actions=actions, content="x = 1")
+
+    assert [event for event in events if event.name == "action"] == []
 
 
 def test_generate_puts_the_sample_into_an_appendix() -> None:

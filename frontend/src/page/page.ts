@@ -35,7 +35,12 @@ function button(name: string): HTMLButtonElement {
 
 /** What the assistant may ask this page for. */
 function dress(window: AssistantChatElement): void {
-  window.actions = { ...window.actions, set_theme: ({ theme: wanted }) => setTheme(wanted) };
+  window.actions = {
+    ...window.actions,
+    set_theme: ({ theme: wanted }) => setTheme(wanted),
+    // The built-in demo's question: the window itself asks it, and there is nothing to run.
+    try_approval: () => undefined,
+  };
 }
 
 function setTheme(wanted: unknown): { theme: Theme } {

@@ -53,6 +53,7 @@ export function ChatWindow(props: ChatWindowProps) {
   const { conversation, snapshot, renew } = useConversation({ ...props, mode: modes[0] ?? 'chat', actions });
   useNotify(snapshot, props);
   const { messages, running } = snapshot;
+  const frame = useRef<HTMLElement>(null);
   const input = useRef<HTMLTextAreaElement>(null);
   const [mode, setMode] = useState(modes[0] ?? 'chat');
   const draft = useDraft(conversation, modes.includes(mode) ? mode : (modes[0] ?? 'chat'), setMode);
@@ -71,7 +72,11 @@ export function ChatWindow(props: ChatWindowProps) {
   const { edit, pick } = draft;
   const messageActions = useMemo(
     () => ({
-      onRetry: (key: string) => conversation?.retry(key),
+      onRetry: (key: string) => {
+        conversation?.retry(key);
+        // The button goes with the answer it stood under; the keys still belong to this window.
+        frame.current?.focus({ preventScroll: true });
+      },
       onEdit: edit,
       onReconnect: () => conversation?.reconnect(),
       onAnswer: (id: string, approved: boolean) =>
@@ -96,6 +101,8 @@ export function ChatWindow(props: ChatWindowProps) {
   return (
     <StringsContext.Provider value={strings}>
       <section
+        ref={frame}
+        tabIndex={-1}
         className="assistant-chat"
         part="chat"
         data-theme={theme}

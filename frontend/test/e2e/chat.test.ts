@@ -147,6 +147,19 @@ describe('stopping', () => {
   );
 
   const busy = { kind: 'answer', status: 503, headers: { 'Retry-After': '30' } } as const;
+  it('by Escape works for an answer that was asked for again', async () => {
+    await chat.open();
+    await chat.send('Hi');
+    await chat.state('complete');
+    chat.answer = (run) => run.chunk('Half an answer');
+    await chat.button('Try again').click();
+    await chat.page.getByText('Half an answer').waitFor();
+
+    await chat.page.keyboard.press('Escape');
+
+    await chat.state('cancelled');
+  });
+
   it.each([
     ['waiting', [], ''],
     ['streaming', [], 'Half'],
