@@ -28,6 +28,8 @@ export interface Schemas {
   /** The arguments of each action of this app. */
   ActionArgs: {
     prompts: (string)[];
+  } | {
+    question: string;
   };
   /** `args` comes with phase proposed. */
   ActionData: {
