@@ -36,6 +36,8 @@ _SIP, _SIP_EVERY = 2048, 0.05
 # How often a probe posts; seconds.
 _PROBE_EVERY = 0.5
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
+# A whole response without a body, from a server that ends the connection.
+_EMPTY = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _STREAM_URL = re.compile(rb'"stream_url": ?"([^"]+)"')
 
@@ -276,6 +278,10 @@ class _Client:
         """Cuts the connection and comes again with the cursor."""
         self._earlier += whole(b"".join(self._parts))
         self._leaves_after = 0
+        if b"\nevent: complete\n" in self._earlier:  # it has all: behind the terminal event there is nothing to resume
+            self._parts = [_EMPTY]
+            self._ended()
+            return
         self._socket.close()
         self.connect()
 
