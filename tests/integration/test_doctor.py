@@ -154,11 +154,15 @@ def plant_short_grace(place: Place) -> None:
 
 
 def plant_weak_secret(place: Place) -> None:
-    place.set(JWT_SECRET_KEY="please-change-this-secret-before-you-deploy")
+    place.set(JWT_SECRET_KEY="the-secret-of-our-production-server-2026")  # one that the start lets pass
 
 
 def plant_monotonous_secret(place: Place) -> None:
-    place.set(JWT_SECRET_KEY="a" * 40)
+    place.set(JWT_SECRET_KEY="0123456789" * 4)
+
+
+def plant_example_secret(place: Place) -> None:
+    place.set(JWT_SECRET_KEY="please-change-this-secret-before-you-deploy")
 
 
 def plant_open_cors(place: Place) -> None:
@@ -199,7 +203,8 @@ FAULTS = [
     (plant_two_workers, "memory_registry", "fault", "WORKERS=1"),
     (plant_short_grace, "graceful_timeout", "warning", "10 s"),
     (plant_weak_secret, "weak_secret", "fault", "'secret'"),
-    (plant_monotonous_secret, "weak_secret", "fault", "1 different"),
+    (plant_monotonous_secret, "weak_secret", "fault", "10 different"),
+    (plant_example_secret, "load_failed", "fault", "is an example"),
     (plant_open_cors, "open_cors", "fault", "any origin"),
     (plant_plain_origin, "plain_origin", "warning", "app.example.com"),
     (plant_public_guests, "public_guests", "fault", "0.0.0.0"),
@@ -250,9 +255,10 @@ def test_the_page_lists_what_the_doctor_finds() -> None:
 
 
 def test_no_secret_is_told(place: Place) -> None:
-    plant_weak_secret(place)
+    for plant, secret in ((plant_weak_secret, "production-server"), (plant_example_secret, "please-change")):
+        plant(place)
 
-    assert "please-change" not in place.visit("--json").output
+        assert secret not in place.visit("--json").output
 
 
 def test_gunicorns_arguments_count(place: Place) -> None:
