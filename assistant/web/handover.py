@@ -6,7 +6,7 @@ connection is done" (gunicorn.workers.base_async): they close a socket that has 
 
 Where this cannot be, the body goes through the server as any other (stream.drive): a worker that does not wait for
 streams at its end, as assistant.gunicorn makes it, TLS in gunicorn, HTTP/1.0, another server, anything between gunicorn
-and the app.
+and the app, and a body that the app has changed or replaced since the view.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import _socket
 import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask
 
@@ -27,6 +27,13 @@ from .writer import SocketWriter
 OFFERED = "assistant.stream"
 
 _WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class Offer(NamedTuple):
+    """A stream, and the body that it would be sent as by the server."""
+
+    delivery: Delivery
+    body: Iterable[bytes]
 
 
 class _Worker:
@@ -54,12 +61,11 @@ class Handover:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = self._app(environ, start_response)
-        delivery: Delivery | None = environ.pop(OFFERED, None)
-        if delivery is None or not _possible(environ, start_response, sys._getframe(2)):
+        offer: Offer | None = environ.pop(OFFERED, None)
+        # another body: a hook of the app, or what is around it, has something to do with every block
+        if offer is None or offer.body is not body or not _possible(environ, start_response, sys._getframe(2)):
             return body
-        if (close := getattr(body, "close", None)) is not None:
-            close()  # a body that was never begun: what the app does at the end of a response
-        _hand_over(delivery, environ, start_response.__self__)
+        _hand_over(offer.delivery, environ, start_response.__self__)
         raise StopIteration
 
 
@@ -83,11 +89,13 @@ def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> No
     delivery.opened()
     blocks = viewer.blocks()
     try:
-        first = next(blocks) or b""
+        first = next(blocks)
+        assert first  # the opening line, always
+        connection = Connection(_taken(environ["gunicorn.socket"]))
     except BaseException:
+        blocks.close()
         delivery.closed()
         raise
-    connection = Connection(_taken(environ["gunicorn.socket"]))
     writer = SocketWriter(connection, blocks, _at_the_end(delivery, environ, response))
     viewer.cut, viewer.wake = connection.cut, writer.wake
     connection.open(writer.stop, delivery.stall_timeout)

@@ -21,7 +21,7 @@ from ..signals import emit, stream_refused
 from ..viewer import Viewer
 from .connection import Connection, under
 from .delivery import Delivery
-from .handover import OFFERED
+from .handover import OFFERED, Offer
 from .state import WebState, state
 
 
@@ -84,8 +84,9 @@ def _body(viewer: Viewer, web: WebState) -> Iterable[bytes]:
     if request.method == "HEAD":
         return ()
     delivery = Delivery(viewer, web.settings.stall_timeout, web.sender)
-    request.environ[OFFERED] = delivery
-    return drive(delivery, request.environ.get("gunicorn.socket"))
+    body = drive(delivery, request.environ.get("gunicorn.socket"))
+    request.environ[OFFERED] = Offer(delivery, body)
+    return body
 
 
 def drive(delivery: Delivery, sock: Any = None) -> Iterator[bytes]:
@@ -102,8 +103,9 @@ def drive(delivery: Delivery, sock: Any = None) -> Iterator[bytes]:
         with closing(viewer.blocks()) as blocks:
             connection.open(bell.ring, delivery.stall_timeout)
             for block in blocks:
-                if block is not None:
+                if block:
                     yield block
+                if block is not None:
                     continue
                 bell.wait()  # the janitor rings at least once a heartbeat
                 if connection.gone:

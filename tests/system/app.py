@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
 import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import gevent
+from flask import Response, request
 from pydantic import BaseModel
 
 from assistant import Assistant, ask, chunk, create_app, stage
@@ -106,6 +108,14 @@ def burn(run: Any) -> Iterator[Event]:
 
 
 app = create_app(assistant=assistant)
+
+
+@app.after_request
+def marked(response: Response) -> Response:
+    """A hook that changes the body of a stream, as one that compresses would, for those who ask for it."""
+    if "marked" in request.args:
+        response.response = itertools.chain([b": marked\n"], response.response)
+    return response
 
 
 @app.get("/held")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gevent
+import requests
 
 from tests.system.app import expected
 from tests.system.client import Answer, Client
@@ -31,6 +32,17 @@ def test_it_is_handed_over_by_the_default_of_wsgi_py(tmp_path: Path) -> None:
 def test_it_stays_with_the_server_inside_a_middleware(tmp_path: Path) -> None:
     with Server(tmp_path, "tests.system.app:wrapped", socket_driver=True) as server:
         assert not taken_over(server)
+
+
+def test_it_stays_with_the_server_when_a_hook_of_the_app_has_changed_the_body(tmp_path: Path) -> None:
+    with Server(tmp_path, socket_driver=True) as server:
+        client = Client(server.base)
+        url = f"{server.base}/assistant/stream/{client.submit(context={'count': 5})}?marked="
+        answer = requests.get(url, headers=client.headers, timeout=10)
+
+    assert answer.text.startswith(": marked\nretry: 2000\n")
+    assert answer.text.count('"outcome":"completed"') == 1
+    assert "close" not in answer.headers.get("Connection", "")
 
 
 def test_it_stays_with_the_server_under_a_configuration_that_would_not_wait_for_it(tmp_path: Path) -> None:
