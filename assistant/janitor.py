@@ -113,13 +113,12 @@ class Janitor:
         """Cuts connections that take no bytes, ends those whose token is over, and breaks long silences."""
         now = self._clock.monotonic()
         for viewer in self._viewers:
-            if viewer.writing_since is not None:
-                if now - viewer.writing_since >= self._settings.stall_timeout:
-                    viewer.end_reason = "stalled"
-                    viewer.cut()
+            if viewer.writing_since is not None and now - viewer.writing_since >= self._settings.stall_timeout:
+                viewer.end_reason = "stalled"
+                viewer.cut()
             elif viewer.token_ends is not None and now >= viewer.token_ends:
                 viewer.close_with("closing", "auth_expired")
-            elif now - viewer.last_write >= self._settings.heartbeat - TICK:
+            elif viewer.writing_since is None and now - viewer.last_write >= self._settings.heartbeat - TICK:
                 viewer.beat()
 
     def remove_expired(self) -> None:

@@ -1,7 +1,8 @@
 """One viewer of one request: the only place that decides what bytes a stream consists of.
 
-`blocks` yields blocks of bytes, or None for "nothing yet: wait for the wake call". It never waits itself, so any driver
-can run it. Reconnecting is nothing special: a viewer is a cursor, and a new viewer may begin anywhere.
+`blocks` yields blocks of bytes, None for "nothing yet: wait for the wake call", and at its end the one empty block, END.
+It never waits itself, so any driver can run it. Reconnecting is nothing special: a viewer is a cursor, and a new viewer
+may begin anywhere.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from .errors import NotFound, ServerFull, StoreUnavailable, TooManyViewers
 from .models import Cursor, RequestContext
 from .protocols import Batch, RequestRegistry
 
+# The last block. It is asked for like any other, so a client that does not even take the end of its stream is cut as well.
+END = b""
 # How long a client waits before it reconnects (protocol, Frames); milliseconds.
 RETRY_MS = 2000
 # A write that takes this much is progress: a slow reader of a large block must not look like one that has stopped; bytes.
@@ -71,10 +74,16 @@ class Viewer:
                             self.last_write, self.writing_since = self._clock.monotonic(), None
                             self.bytes += len(part)
                     block = None if self._ending else self._next()
-                self.end_reason = self._ending
+                self.end_reason, self.writing_since = self._ending, self._clock.monotonic()
+                yield END
         # dropped since the view looked, or a race for the last place was lost: the client comes again
         except (NotFound, TooManyViewers, ServerFull, StoreUnavailable):
+            self.end_reason = "failed"
             yield sse.retry(RETRY_MS)
+            yield END
+        except Exception:
+            self.end_reason = "failed"
+            raise
 
     @property
     def duration(self) -> float:

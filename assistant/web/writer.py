@@ -37,8 +37,6 @@ _BEHIND = 0.003
 # What others get for each second that sending takes in a loop that is behind, and the longest that events are held back
 # for it; seconds. A reader sees no difference below 100 ms.
 _SHARE, _LONGEST = 9.0, 0.050
-# The chunk that ends a body (RFC 9112, section 7.1).
-_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Flusher:
@@ -99,9 +97,11 @@ def flusher() -> Flusher:
 
 
 class SocketWriter:
-    """Sends the blocks of one stream as chunks (RFC 9112, section 7.1) over a connection that is its own."""
+    """Sends the blocks of one stream as chunks (RFC 9112, section 7.1) over a connection that is its own.
 
-    __slots__ = ("_blocks", "_connection", "_flusher", "_on_end", "_over", "_rest", "_said_all")
+    The viewer's empty block is the empty chunk, with which a body ends."""
+
+    __slots__ = ("_blocks", "_connection", "_flusher", "_on_end", "_over", "_rest")
 
     def __init__(
         self, connection: Connection, blocks: Generator[bytes | None, None, None], on_end: Callable[[], None]
@@ -111,7 +111,7 @@ class SocketWriter:
         self._flusher = flusher()
         self._on_end = on_end
         self._rest = b""  # what the kernel has not taken yet
-        self._said_all = self._over = False
+        self._over = False
 
     def start(self, head: bytes, first: bytes) -> None:
         """Sends the head of the response with the first block of its body, and from now on what comes; at once."""
@@ -134,10 +134,8 @@ class SocketWriter:
             for block in self._blocks:
                 if block is None or not self._taken(b"%x\r\n%b\r\n" % (len(block), block)):
                     return
-            if not self._said_all:
-                self._said_all = True
-                if not self._taken(_LAST_CHUNK):
-                    return
+                if not block:
+                    break
         except OSError:
             pass
         except BaseException:  # the client comes again with its cursor

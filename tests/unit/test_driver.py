@@ -239,6 +239,77 @@ def test_a_viewer_that_fails_ends_its_connection_and_is_logged(pair: Any, caplog
     assert "a stream failed" in caplog.text
 
 
+def test_a_stream_that_fails_is_not_said_to_have_lost_its_client(
+    world: World, pair: Any, driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = pair
+    ctx = world.submit(context={"count": 2, "pause": 0.05})
+    stream = Stream(world, ctx, server, driver)
+    assert client.recv(10)
+
+    def fail(*_: Any) -> Any:
+        raise LookupError("the store")
+
+    monkeypatch.setattr(world.registry, "read", fail)
+    data = received(client)
+    stream.wait_closed()
+
+    assert not data.endswith(b"0\r\n\r\n")  # what broke must not look whole
+    assert stream.facts == [("opened", "0-0"), ("closed", "failed")]
+    assert len(world.viewers) == 0
+    world.finished()
+
+
+def test_a_stream_counts_as_open_until_its_end_was_told(world: World, pair: Any, driver: str) -> None:
+    """A worker that ends waits for open streams, and for nothing else of them."""
+    server, client = pair
+    ctx = world.submit(context={"count": 3})
+    stream = Stream(world, ctx, server, driver)
+    with gevent.Timeout(SOON):
+        while len(world.viewers) or not stream.facts:
+            gevent.sleep(0)
+
+    assert stream.facts[-1] == ("closed", "ended")
+    assert received(client)
+
+
+def test_a_client_that_does_not_even_take_the_last_chunk_is_cut(
+    world: World, pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = pair
+    ctx = world.submit(context={"count": 2})
+    send = Connection.send_some
+    monkeypatch.setattr(Connection, "send_some", lambda to, data: send(to, data) if data != b"0\r\n\r\n" else data)
+    monkeypatch.setattr(Connection, "when_room", lambda to, call: None)  # it never takes anything again
+    stream = Stream(world, ctx, server, "socket")
+    world.finished()
+    world.settle()
+
+    world.pass_time(61)
+    stream.wait_closed()
+
+    assert received(client).count(b'"outcome":"completed"') == 1
+    assert stream.facts[-1] == ("closed", "stalled")
+    assert len(world.viewers) == 0
+
+
+def test_a_stream_whose_socket_is_gone_before_it_is_taken_leaves_nothing(world: World, pair: Any) -> None:
+    server, _ = pair
+    ctx = world.submit(context={"count": 2})
+    server.close()
+
+    facts: list[str] = []
+    closed = lambda _, reason, **__: facts.append(reason)  # noqa: E731
+    stream_closed.connect(closed)
+    with pytest.raises((OSError, ValueError)):
+        Stream(world, ctx, server, "socket")
+
+    assert facts == ["client_gone"]
+    assert len(world.viewers) == 0
+    assert world.registry.snapshot(ctx.request_id).viewers == 0
+    world.finished()
+
+
 def test_a_stream_that_cannot_begin_leaves_the_socket_to_the_server(
     world: World, pair: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from assistant import sse
 from assistant.errors import Gone, NotFound, ServerFull, TooManyViewers
 from assistant.events import Event, chunk
 from assistant.models import START, Cursor, RequestContext
-from assistant.viewer import SLICE, Viewer
+from assistant.viewer import END, SLICE, Viewer
 from tests.world import World
 
 ALL = b"retry: 2000\n"
@@ -111,6 +111,17 @@ def test_the_stream_ends_behind_the_terminal_event(world: World, ctx: RequestCon
     assert reader.viewer.end_reason == "ended"
 
 
+def test_the_last_block_is_empty_and_no_other(world: World, ctx: RequestContext) -> None:
+    reader = Reader(world, ctx)
+    world.registry.stop(ctx.request_id, "cancelled")
+    world.finished()
+
+    *others, last = reader.blocks
+
+    assert all(others)
+    assert last == END
+
+
 def test_nothing_is_taken_before_the_first_block_and_all_is_given_back(world: World, ctx: RequestContext) -> None:
     reader = Reader(world, ctx)
     assert len(world.viewers) == 0
@@ -200,6 +211,28 @@ def test_a_token_that_ends_closes_the_stream(world: World, ctx: RequestContext) 
     world.pass_time(0.1)
 
     assert states(reader.read()) == ["closing"]
+
+
+def test_a_token_that_ends_is_noticed_though_a_slow_reader_is_always_in_the_middle_of_a_block(world: World) -> None:
+    def flood(run: Any) -> Iterator[Event]:
+        while True:
+            yield chunk("x" * 100)
+            gevent.sleep(0)
+
+    world.handler(flood, "flood")
+    ctx = world.submit(mode="flood")
+    world.settle()
+    reader = Reader(world, ctx, token_ends=world.clock.monotonic() + 5)
+    seen = b""
+
+    for block in reader.blocks:  # each takes longer than the janitor's rounds are apart
+        seen += block or b""
+        world.pass_time(1.5)
+        assert world.clock.monotonic() < reader.viewer.opened + 5 + 5
+
+    assert states(seen)[-1] == "closing"
+    world.registry.stop(ctx.request_id, "cancelled")
+    world.finished()
 
 
 def test_a_write_that_takes_no_bytes_is_cut_and_one_that_goes_on_is_not(world: World) -> None:
