@@ -44,7 +44,7 @@ def build() -> Flask:
     @assistant.handler(MODE, context=Asked)
     def emit_what_is_asked(run: HandlerRun) -> Generator[Event, Any, None]:
         asked = run.request.context
-        for text in texts(asked["events"], asked["gap"], asked["hold"]):
+        for text in texts(asked["events"], asked["gap"], asked.get("hold", 0.0)):
             yield chunk(text)
 
     app = create_app({"ASSISTANT_SOCKET_DRIVER": True}, assistant=assistant)  # as in wsgi.py: nothing stands between

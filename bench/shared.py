@@ -107,7 +107,9 @@ def main() -> int:
         for load in loads:
             for name, workers in variants.items():
                 print(f"{load.name}, {name} ...", file=sys.stderr, flush=True)
-                runs.setdefault((load.name, name), []).append(run(load, workers, options.kind))
+                runs.setdefault((load.name, name), []).append(one := run(load, workers, options.kind))
+                if one.load.faults:
+                    print(f"  faults: {one.load.faults}", file=sys.stderr, flush=True)
     print(report.machine(None).replace("; not pinned: fewer than two CPUs", "; not pinned"))
     for load in loads:
         print(f"\n{load.title}, {options.repeats} x, medians; Redis: {options.kind}")
