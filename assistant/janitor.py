@@ -107,7 +107,11 @@ class Janitor:
         while orphans := self._registry.reap():
             for orphan in orphans:
                 log.warning("a lost worker's request was taken over", extra={"request_id": orphan.ctx.request_id})
-                self._recover(orphan)
+                try:
+                    self._recover(orphan)
+                except Exception:  # the others must not be left without anybody
+                    log.exception("a takeover failed", extra={"request_id": orphan.ctx.request_id})
+                    self._abandon(orphan.ctx.request_id)
 
     def tend_viewers(self) -> None:
         """Cuts connections that take no bytes, ends those whose token is over, and breaks long silences."""

@@ -180,7 +180,8 @@ class AssistantService:
     def record(self, user_id: str, request_id: str) -> dict[str, Any]:
         """The user's request as it stands. Raises NotFound, Gone."""
         self.registry.get(request_id, user_id)
-        result, snapshot = self.registry.result(request_id), self.registry.snapshot(request_id)
+        snapshot = self.registry.snapshot(request_id)  # first: an end that it tells has a result
+        result = self.registry.result(request_id) if snapshot.status.ended else None
         return {**_record(snapshot), "usage": _usage(snapshot, result), "result": result}
 
     def records(self, user_id: str, track_id: str | None = None, state: str | None = None) -> list[dict[str, Any]]:

@@ -1,3 +1,3 @@
-from tests.redis.fixtures import shared_redis, valkey
+from tests.redis.fixtures import pair, shared_redis, valkey
 
-__all__ = ["shared_redis", "valkey"]
+__all__ = ["pair", "shared_redis", "valkey"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.redis.pair import Pair
 from tests.redis.servers import RedisServer
 
 
@@ -20,3 +21,10 @@ def valkey() -> Iterator[RedisServer]:
     """One that is always there, for what does not depend on the kind."""
     with RedisServer("valkey") as running:
         yield running
+
+
+@pytest.fixture
+def pair(valkey: RedisServer) -> Iterator[Pair]:
+    made = Pair(valkey.url)
+    yield made
+    made.close()

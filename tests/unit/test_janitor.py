@@ -15,6 +15,7 @@ from assistant.actions import ActionSpec
 from assistant.errors import Draining
 from assistant.events import Event, ask, chunk, stage
 from assistant.models import RequestContext
+from assistant.protocols import Orphan
 from assistant.signals import requests_removed
 from tests.world import SOON, World
 
@@ -144,6 +145,29 @@ def test_one_duty_that_fails_keeps_no_other_from_being_done(world: World) -> Non
     world.finished()
 
     assert world.names(ctx)[-1] == "error:abandoned"
+
+
+def test_a_takeover_that_fails_is_ended_and_the_others_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = [started(world, "begun") for _ in range(3)]
+    batches = [[Orphan(ctx, quiet=False) for ctx in lost]]
+    taken: list[str] = []
+
+    def recover(orphan: Orphan) -> None:
+        taken.append(orphan.ctx.request_id)
+        if len(taken) == 2:
+            raise RuntimeError("the store was lost in the middle")
+
+    monkeypatch.setattr(world.registry, "reap", lambda: batches.pop() if batches else [])
+    monkeypatch.setattr(world.janitor, "_recover", recover)
+
+    world.janitor.recover_lost()
+    world.settle()
+
+    assert taken == [ctx.request_id for ctx in lost]
+    assert [world.names(ctx)[-1] for ctx in lost] == ["chunk:one", "error:internal", "chunk:one"]
+    for ctx in lost:
+        world.service.cancel(ctx.user_id, ctx.request_id)
+    world.finished()
 
 
 def test_it_runs_by_itself_and_survives_what_escapes_a_receiver(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

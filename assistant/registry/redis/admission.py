@@ -41,15 +41,19 @@ class Admission:
         for that. Raises TooManyActive, ServerFull, IdempotencyMismatch, StoreUnavailable."""
         accepted = status(Status.ACCEPTED)
         first = sse.numbered(accepted.name, sse.dumps({**accepted.data, "ts": ctx.created_at}), ctx.attempt, 1)
+        process = self._process
+        process.arriving.add(ctx.request_id)
         try:
             answer = self._ask(ctx, first, key or IdempotencyKey("", b""))
+            word, *rest = (part.decode() for part in answer)
+            if word == "created":
+                process.hold(holding.new(ctx, first, self._clock.monotonic()))
+                return None
         except StoreUnavailable:
-            self._process.chore("discard", ctx.request_id, self._process.name)  # it may be there all the same
+            process.chore("discard", ctx.request_id, process.name)  # it may be there all the same
             raise
-        word, *rest = (part.decode() for part in answer)
-        if word == "created":
-            self._process.hold(holding.new(ctx, first, self._clock.monotonic()))
-            return None
+        finally:
+            process.arriving.discard(ctx.request_id)
         if word == "replayed":
             earlier: str = rest[0]
             return earlier

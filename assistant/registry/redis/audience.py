@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...clock import Clock
 from ...config import Settings
@@ -26,6 +27,13 @@ _ASKED = 5.0
 _SLACK = 60.0
 
 
+class _Here(NamedTuple):
+    """How many watch a request in this process, and the number of the last one that came."""
+
+    viewers: int
+    newest: int
+
+
 class Audience:
     """`lock` is the registry's."""
 
@@ -37,11 +45,12 @@ class Audience:
         self._lock = lock
         self._clock = clock
         self._moment = moment
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, _Here] = {}
+        self._numbers = count(1)
 
     def here(self, request_id: str) -> int:
         """How many watch in this process."""
-        return self._counts.get(request_id, 0)
+        return self._counts.get(request_id, _Here(0, 0)).viewers
 
     @contextmanager
     def watching(self, request_id: str, wake: Wake) -> Iterator[None]:
@@ -64,18 +73,18 @@ class Audience:
     def _enter(self, request_id: str) -> None:
         process, settings = self._process, self._settings
         with self._lock:
-            mine = self._counts[request_id] = self._counts.get(request_id, 0) + 1
+            mine, newest = self._counts[request_id] = _Here(self.here(request_id) + 1, next(self._numbers))
             if (held := process.held.get(request_id)) is not None:
                 held.viewers, held.views = mine, held.views + 1
         kept = settings.deadline + settings.retention + _SLACK
+        told = (request_id, process.name, mine, settings.max_viewers, round(kept * 1000), process.lease_ms, newest)
         try:
-            answer = self._process.scripts.run(
-                "watch", request_id, process.name, mine, settings.max_viewers, round(kept * 1000), process.lease_ms
-            )
+            answer = process.scripts.run("watch", *told)
         except StoreUnavailable:
             mirror = process.mirrors.find(request_id)
             if mirror is not None and (mirror.pins or mirror.closed) and mine <= settings.max_viewers:
-                return  # what is here can be seen; others are told later
+                process.chore("watch", *told)  # what is here can be seen; others are told later
+                return
             self._leave(request_id)
             raise
         if answer != b"ok":
@@ -85,14 +94,15 @@ class Audience:
     def _leave(self, request_id: str) -> None:
         process = self._process
         with self._lock:
-            left = self._counts[request_id] - 1
+            viewers, newest = self._counts[request_id]
+            left = viewers - 1
             if left:
-                self._counts[request_id] = left
+                self._counts[request_id] = _Here(left, newest)
             else:
                 del self._counts[request_id]
             if (held := process.held.get(request_id)) is not None:
                 held.viewers, held.left = left, self._clock.monotonic()
-        process.chore("left", request_id, process.name, left, self._moment())
+        process.chore("left", request_id, process.name, left, self._moment(), newest)
 
     def has_left(self, held: Held, now: float) -> bool:
         """Whether also in the other processes nobody has watched for long enough; they are asked from time to time."""

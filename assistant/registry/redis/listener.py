@@ -49,9 +49,10 @@ class Listener:
 
     def run(self) -> None:
         while not self.stopped:
-            client = self._store.subscription()
-            channel = client.pubsub(ignore_subscribe_messages=True)
+            client = channel = None
             try:
+                client = self._store.subscription()  # that of a cluster asks it at once
+                channel = client.pubsub(ignore_subscribe_messages=True)
                 channel.subscribe(self._scripts.key("to", self.process))
                 self._caught_up()
                 while not self.stopped:
@@ -121,7 +122,8 @@ class Listener:
 def _close(channel: Any, client: Any) -> None:
     for thing in (channel, client):
         try:
-            thing.close()
+            if thing is not None:
+                thing.close()
         except (RedisError, OSError):
             continue
 

@@ -20,6 +20,9 @@ from ...protocols import Inbox
 from .process import Process
 from .record import Action
 
+# Most reasons to stop that are kept for requests which are just coming in.
+_EARLY = 1000
+
 
 class Owners:
     """`lock` is the registry's."""
@@ -28,6 +31,7 @@ class Owners:
         self._process = process
         self._lock = lock
         self._clock = clock
+        self._early: dict[str, str] = {}  # reasons to stop that came before their requests; the newest
 
     def own(self, request_id: str, inbox: Inbox) -> bool:
         """Makes `inbox` the owner's ear; False when this process does not have the request."""
@@ -35,6 +39,7 @@ class Owners:
             held = self._process.held.get(request_id)
             if held is None:
                 return False
+            held.stop_reason = held.stop_reason or self._early.pop(request_id, None)
             held.inbox, reason = inbox, held.stop_reason
         if reason is not None:
             inbox.stop(reason)
@@ -42,12 +47,12 @@ class Owners:
 
     def stop(self, request_id: str, reason: str) -> bool:
         process = self._process
+        letter = orjson.dumps({"stop": request_id, "reason": reason, "letter": uuid.uuid4().hex})
         if request_id in process.held:
-            process.chore("stop", request_id, reason, b"", process.name)
+            process.chore("stop", request_id, reason, letter, process.name)  # who has taken it over hears of it too
             if self._stop_mine(request_id, reason):
                 return True
-        letter = orjson.dumps({"stop": request_id, "reason": reason, "letter": uuid.uuid4().hex})
-        answer = self._process.scripts.run("stop", request_id, reason, letter, process.name)
+        answer = process.scripts.run("stop", request_id, reason, letter, process.name)
         if answer == b"none":
             raise NotFound
         return bool(answer == b"ok")
@@ -98,6 +103,8 @@ class Owners:
     def deliver(self, letter: dict[str, Any]) -> None:
         """Delivers what another process has sent to an owner here."""
         if "stop" in letter:
+            if letter["stop"] not in self._process.held:
+                self._remember(letter["stop"], letter["reason"])
             self._stop_mine(letter["stop"], letter["reason"])
             return
         held = self._process.held.get(letter["answer"])
@@ -105,3 +112,9 @@ class Owners:
             said = letter["reply"]
             reply = ClaimReply(**said) if said["status"] == "claimed" else ResultReply(**said)
             held.inbox.answer(letter["action"], reply)
+
+    def _remember(self, request_id: str, reason: str) -> None:
+        with self._lock:
+            self._early[request_id] = reason
+            if len(self._early) > _EARLY:
+                del self._early[next(iter(self._early))]

@@ -61,6 +61,8 @@ class Process:
         self._pid = 0
         self._checked = False
         self._suspects: set[str] = set()
+        self.arriving: set[str] = set()  # requests whose admission has not been answered yet
+        self.taking = False  # whether a takeover is going on
         self.name = ""
         self.held: dict[str, Held] = {}
         self.store = Store(parse(settings.registry))
@@ -133,25 +135,38 @@ class Process:
             self.mirrors.hold(held.ctx.request_id, held.mirror)
 
     def adopt(self, names: Sequence[str]) -> list[Orphan]:
-        """Makes requests that were taken over this process's own. All are read in one go: their viewers wait."""
-        mirrors = [self._taken_over(name) for name in names]
+        """Makes requests that were taken over this process's own. All are read in one go: their viewers wait. Those that
+        cannot be read are given free again; raises StoreUnavailable when that is all of them."""
+        mirrors = {name: self._taken_over(name) for name in names}
+        found: list[Orphan] = []
         try:
             pipe = self.store.commands.pipeline(transaction=False)
-            for name, mirror in zip(names, mirrors, strict=True):
+            for name, mirror in mirrors.items():
                 self.scripts.queue(pipe, "look", name, self.name, self._moment())
                 self.mirrors.queue(pipe, name, mirror)
             answers = pipe.execute()
-            found = list(zip(names, mirrors, answers[::2], answers[1::2], strict=True))
-            return [one for each in found if (one := self._adopted(*each)) is not None]
+            for name, look, entries in zip(names, answers[::2], answers[1::2], strict=True):
+                if (orphan := self._adopted(name, mirrors[name], look, entries)) is not None:
+                    found.append(orphan)
+                    del mirrors[name]
         except RedisError as problem:
-            # Redis counts them as ours: a heartbeat finds that nobody has them here, and gives them free
-            raise self.store.failed(problem) from problem
+            if not found:
+                raise self.store.failed(problem) from problem
+            self.store.failed(problem)
+        finally:
+            for name, mirror in mirrors.items():
+                self._give_back(name, mirror)
+        return found
+
+    def _give_back(self, request_id: str, mirror: Mirror) -> None:
+        """Leaves a request that was taken over to whoever comes first; those who watch it here go on."""
+        with self._lock:
+            self.mirrors.let_go(request_id, mirror)
+        self.chore("discard", request_id, self.name)
 
     def _adopted(self, request_id: str, mirror: Mirror, look: Any, entries: list[Any]) -> Orphan | None:
         """One of them; None when its log is lost."""
         if not look:
-            with self._lock:
-                self.mirrors.let_go(request_id, mirror)
             return None
         record = Record.of(look)
         with self._lock:
@@ -231,8 +246,8 @@ class Process:
                 log.warning("%s", line)
 
     def _renewed(self, owned: int) -> None:
-        """What Redis counts as this process's, and it does not know, was admitted while the answer was lost. It is looked
-        for twice: one that is just coming in is known a moment later."""
+        """What Redis counts as this process's, and it does not know, was admitted while the answer was lost. One that is
+        still coming in is no such thing, however long that takes. It is looked for twice: one may end meanwhile."""
         if owned <= len(self.held) and not self._suspects:
             return
         try:
@@ -240,7 +255,9 @@ class Process:
         except RedisError as problem:
             self.store.failed(problem)
             return
-        unknown = theirs - self.held.keys()
+        if self.taking:
+            return
+        unknown = theirs - self.arriving - self.held.keys()  # in this order: what has arrived is held
         for request_id in unknown & self._suspects:
             self.chore("discard", request_id, self.name)
         self._suspects = unknown

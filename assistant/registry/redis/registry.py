@@ -120,6 +120,8 @@ class RedisRegistry:
 
     def result(self, request_id: str) -> dict[str, Any] | None:
         mirror = self.process.mirrors.current(request_id)
+        if not mirror.closed:  # its end may not have come here yet
+            self.process.mirrors.catch_up(request_id, mirror)
         if not mirror.closed:
             return None
         (message,) = sse.decode([mirror.terminal()])
@@ -249,8 +251,12 @@ class RedisRegistry:
         if not process.store.up:
             return []
         only_freed = "" if process.pulse.may_judge else "1"
-        names = self._run("reap", process.name, only_freed, _REAPED)
-        return process.adopt([name.decode() for name in names]) if names else []
+        process.taking = True
+        try:
+            names = self._run("reap", process.name, only_freed, _REAPED)
+            return process.adopt([name.decode() for name in names]) if names else []
+        finally:
+            process.taking = False
 
     def ping(self) -> None:
         self.process.ping()

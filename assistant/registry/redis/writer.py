@@ -43,6 +43,7 @@ class Chore(NamedTuple):
 
     script: str
     arguments: tuple[Any, ...]
+    since: float
 
 
 class Writer:
@@ -82,7 +83,7 @@ class Writer:
         self._dirty[held.ctx.request_id] = held
 
     def chore(self, script: str, *arguments: Any) -> None:
-        self._chores.append(Chore(script, arguments))
+        self._chores.append(Chore(script, arguments, time.monotonic()))
 
     def ring(self) -> None:
         """There is something to write. Returns at once."""
@@ -124,8 +125,8 @@ class Writer:
                     self._look_for_stuck()
                     return False
                 with self._lock:
-                    del self._chores[: len(chores)]
-                packets = self._settled(batches, answers)
+                    self._chores[: len(chores)] = _undone(chores, answers[len(batches) :])
+                packets = self._settled(batches, answers[: len(batches)])
                 if packets:
                     self._publish(packets)
                 if any(isinstance(answer, Exception) for answer in answers):
@@ -142,7 +143,7 @@ class Writer:
         return batches, self._chores[:_ENTRIES]
 
     def _sent(self, batches: list[Batch], chores: list[Chore]) -> list[Any] | None:
-        """The answers for the batches; None when Redis cannot be reached."""
+        """The answers for both; None when Redis cannot be reached."""
         for _ in range(2):
             pipe = self._store.writing.pipeline(transaction=False)
             for batch in batches:
@@ -156,7 +157,7 @@ class Writer:
                 self._scripts.note("append", began)
                 if not any(isinstance(one, NoScriptError) for one in answers):
                     self._store.up = True
-                    return answers[: len(batches)]
+                    return answers
                 self._scripts.load(self._store.writing)
             except RedisError as problem:
                 self._scripts.note("append", began, problem)
@@ -219,6 +220,7 @@ class Writer:
         """Redis answers and does not take it: full, or read-only. The request ends; its end may be written even so."""
         if not held.given_up:
             log.error("Redis refuses events: %s", problem, extra={"request_id": held.ctx.request_id})
+        self._store.failed(problem)  # a master that is none any more is left
         if isinstance(problem, OutOfMemoryError) or time.monotonic() - held.since > PATIENCE:
             self._give_up(held)
 
@@ -244,3 +246,10 @@ class Writer:
             pipe.execute(raise_on_error=False)
         except RedisError as problem:  # they find it in the stream
             self._store.failed(problem)
+
+
+def _undone(chores: list[Chore], answers: list[Any]) -> list[Chore]:
+    """The chores that Redis has refused, for as long as that may be for a moment."""
+    now = time.monotonic()
+    refused = (chore for chore, answer in zip(chores, answers, strict=True) if isinstance(answer, Exception))
+    return [chore for chore in refused if now - chore.since < PATIENCE]

@@ -10,6 +10,7 @@ if reserved then
   local known = redis.call('HMGET', reserved, 'digest', 'id')
   if known[2] and redis.call('EXISTS', key('m', known[2])) == 1 then
     if known[1] ~= ARGV[10] then return {'mismatch'} end
+    redis.call('HSET', key('m', known[2]), 'promised', 1)
     return {'replayed', known[2]}
   end
 end

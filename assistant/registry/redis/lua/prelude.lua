@@ -24,13 +24,21 @@ local function numbered(id)
   return string.format('%016d', redis.call('INCR', key('seq'))) .. ':' .. id
 end
 
--- How many watch a request in the processes that live, `but` one.
+-- Notes that a process has a request now; the note lives as long as the request.
+local function owned(id, process)
+  local own = key('own', process)
+  redis.call('SADD', own, id)
+  redis.call('PEXPIRE', own, math.max(redis.call('PTTL', own), redis.call('PTTL', key('m', id))))
+end
+
+-- How many watch a request in the processes that live, `but` one. A process's count is followed by the number of the last
+-- viewer that came there.
 local function viewers(id, but)
   local counts = redis.call('HGETALL', key('v', id))
   local total, now = 0, real()
   for i = 1, #counts, 2 do
     local lease = redis.call('ZSCORE', key('leases'), counts[i])
-    if counts[i] ~= but and lease and tonumber(lease) > now then total = total + tonumber(counts[i + 1]) end
+    if counts[i] ~= but and lease and tonumber(lease) > now then total = total + tonumber(string.match(counts[i + 1], '%d+')) end
   end
   return total
 end

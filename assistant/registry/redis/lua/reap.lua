@@ -9,7 +9,7 @@ for _, dead in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', limit, 
       local meta = redis.call('HMGET', key('m', id), 'attempt', 'ended')
       if meta[1] and not meta[2] then
         redis.call('HSET', key('m', id), 'attempt', meta[1] + 1, 'last', 0, 'owner', process)
-        redis.call('SADD', key('own', process), id)
+        owned(id, process)
         found[#found + 1] = id
       end
     end
