@@ -84,6 +84,8 @@ class Viewer:
         except Exception:
             self.end_reason = "failed"
             raise
+        finally:  # its driver holds the viewer: no cycle is left, for which the collector would have to come
+            self.wake = self.cut = _nobody
 
     @property
     def duration(self) -> float:

@@ -64,7 +64,8 @@ class Connection:
         self._room.start(self._has_room, call)
 
     def close(self) -> None:
-        """Stops watching."""
+        """Stops watching, and forgets who wanted to hear of it."""
+        self._on_gone = _nobody
         for watcher in (self._watcher, self._room):
             if watcher is not None:
                 watcher.stop()

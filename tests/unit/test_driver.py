@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket as plain_socket
+import weakref
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from assistant import sse
 from assistant.events import Event, chunk
 from assistant.models import START
 from assistant.signals import stream_closed, stream_opened
+from assistant.viewer import Viewer
 from assistant.web import handover
 from assistant.web.connection import Connection, plain
 from assistant.web.delivery import Delivery
@@ -45,7 +48,6 @@ class Stream:
         assert viewer is not None
         self.viewer = viewer
         self.facts: list[tuple[str, Any]] = []
-        self.told = (self._opened, self._closed)
         stream_opened.connect(self._opened)
         stream_closed.connect(self._closed)
         delivery = Delivery(viewer, STALL, world)
@@ -271,6 +273,35 @@ def test_a_stream_counts_as_open_until_its_end_was_told(world: World, pair: Any,
 
     assert stream.facts[-1] == ("closed", "ended")
     assert received(client)
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["ends", "leaves"])
+def test_a_stream_that_is_over_is_freed_without_the_collector(
+    world: World, pair: Any, driver: str, *, leaves: bool
+) -> None:
+    """The collector comes seldom to what has lived for long (assistant.gunicorn): nothing may wait for it."""
+    server, client = pair
+    ctx = world.submit(context={"count": 3, "pause": 0.01})
+    gc.collect()
+    gc.disable()
+    try:
+        stream = Stream(world, ctx, server, driver)
+        viewer = weakref.ref(stream.viewer)
+        if leaves:
+            world.settle()
+            client.close()
+        else:
+            received(client)
+        stream.wait_closed()
+        world.finished()
+        del stream
+        world.settle()
+        left = [type(one).__name__ for one in gc.get_objects() if isinstance(one, (Connection, SocketWriter, Viewer))]
+    finally:
+        gc.enable()
+
+    assert left == []
+    assert viewer() is None
 
 
 def test_a_client_that_does_not_even_take_the_last_chunk_is_cut(
