@@ -9,7 +9,7 @@ import gevent
 # Longest unbroken work of one handler before others get their turn; seconds.
 _TURN = 0.010
 # The shortest pause that lets the loop serve sockets and timers; seconds.
-_PAUSE = 0.0001
+PAUSE = 0.0001
 
 
 class Turn:
@@ -28,7 +28,7 @@ class Turn:
 
     def pause(self) -> None:
         # not sleep(0): the loop may run fifty such turns before it looks at a socket
-        gevent.sleep(_PAUSE)
+        gevent.sleep(PAUSE)
         self._begin()
 
     def _begin(self) -> None:

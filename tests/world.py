@@ -19,6 +19,7 @@ from assistant.registry.memory import MemoryRegistry
 from assistant.runner import TaskRunner
 from assistant.service import AssistantService, Submission
 from assistant.testing import FakeClock, ScriptedProvider
+from assistant.turn import PAUSE
 from assistant.viewer import Viewers
 
 # Longest that any test waits for something that should happen at once; seconds.
@@ -88,13 +89,15 @@ class World:
         ).ctx
 
     def settle(self) -> None:
-        """Lets everything run that can run without time passing."""
-        for _ in range(20):
-            gevent.sleep(0)
+        """Lets everything run that can run without time passing, also a handler whose turn was over (turn.py)."""
+        for _ in range(5):
+            gevent.sleep(2 * PAUSE)
+            for _ in range(5):
+                gevent.sleep(0)
 
-    def finished(self) -> None:
+    def finished(self, within: float = SOON) -> None:
         """Waits until nothing runs any more."""
-        with gevent.Timeout(SOON):
+        with gevent.Timeout(within):
             while len(self.runner):
                 gevent.sleep(0)
 

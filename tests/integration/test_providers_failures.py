@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 import traceback
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -106,13 +107,22 @@ def test_a_server_that_recovers_is_not_noticed(provider: Provider, upstream: Ups
     assert len(upstream.seen) == 3
 
 
-def test_retry_after_is_waited_for(provider: Provider, upstream: Upstream) -> None:
+def test_retry_after_is_waited_for(provider: Provider, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr("assistant.providers.upstream.time", SimpleNamespace(**{**vars(time), "sleep": sleep}))
     upstream.then(Reply([b"{}"], 429, {"Retry-After": "0.3"}))
 
     ask(provider, "ok")
 
     first, second = upstream.seen
-    assert 0.3 <= second.at - first.at < 1.5
+    assert second.at - first.at >= 0.3
+    assert len(pauses) == 1
+    assert 0.3 <= pauses[0] <= 0.3 * 1.25  # and no more than what scatters those who failed together
 
 
 def test_a_long_retry_after_is_passed_on_and_not_waited_for(provider: Provider, upstream: Upstream) -> None:

@@ -742,8 +742,7 @@ class TestFairness:
 
         world.submit(mode="busy")
         world.submit(mode="quick")
-        with gevent.Timeout(SOON * 4):
-            world.finished()
+        world.finished(within=SOON * 4)
 
         assert turns == ["quick done", "busy done"]
 
@@ -764,7 +763,7 @@ class TestFairness:
         world.settle()
         seen_at: list[int] = []
         timer = gevent.spawn_later(0.001, lambda: seen_at.append(len(rounds)))
-        world.finished()
+        world.finished(within=SOON * 4)
         timer.join()
 
         assert seen_at[0] < 12

@@ -54,13 +54,23 @@ def named(stack: list[str], function: Callable[..., Any]) -> bool:
     return any(line.endswith(f" {function.__qualname__}") and "test_stalls.py:" in line for line in stack)
 
 
-def test_whatever_keeps_the_loop_is_told_with_its_stack() -> None:
-    with watched() as heard:
-        heard.ticks(3)
-        burn(0.5)
-        heard.ticks(6)
+def told_with_its_stack(keep: Callable[[float], None], function: Callable[..., Any]) -> bool:
+    """Whether one of a few stalls names who kept the loop. Each is told; on a machine that is busy itself the loop may
+    have stood still before the work began, and what was seen first is what is told."""
+    for _ in range(5):
+        with watched() as heard:
+            heard.ticks(3)
+            keep(0.5)
+            heard.ticks(len(heard.lags) + 2)
+        long = [stack for seconds, stack in heard.blocked if seconds >= 0.4]
+        assert long
+        if any(named(stack, function) for stack in long):
+            return True
+    return False
 
-    assert any(seconds >= 0.4 and named(stack, burn) for seconds, stack in heard.blocked)
+
+def test_whatever_keeps_the_loop_is_told_with_its_stack() -> None:
+    assert told_with_its_stack(burn, burn)
 
 
 def test_every_stall_above_the_limit_counts_wherever_it_begins() -> None:
@@ -75,13 +85,7 @@ def test_every_stall_above_the_limit_counts_wherever_it_begins() -> None:
 
 
 def test_a_stall_in_native_code_is_told_too() -> None:
-    with watched() as heard:
-        heard.ticks(3)
-        real_sleep = gevent.monkey.get_original("time", "sleep")
-        real_sleep(0.4)
-        heard.ticks(6)
-
-    assert any(named(stack, test_a_stall_in_native_code_is_told_too) for _, stack in heard.blocked)
+    assert told_with_its_stack(gevent.monkey.get_original("time", "sleep"), told_with_its_stack)
 
 
 def test_a_loop_that_is_well_is_told_to_be() -> None:

@@ -216,8 +216,8 @@ def test_a_token_that_ends_closes_the_stream(world: World, ctx: RequestContext) 
 def test_a_token_that_ends_is_noticed_though_a_slow_reader_is_always_in_the_middle_of_a_block(world: World) -> None:
     def flood(run: Any) -> Iterator[Event]:
         while True:
-            yield chunk("x" * 100)
-            gevent.sleep(0)
+            yield chunk("x")
+            gevent.sleep(0.001)
 
     world.handler(flood, "flood")
     ctx = world.submit(mode="flood")
@@ -227,7 +227,9 @@ def test_a_token_that_ends_is_noticed_though_a_slow_reader_is_always_in_the_midd
 
     for block in reader.blocks:  # each takes longer than the janitor's rounds are apart
         seen += block or b""
-        world.pass_time(1.5)
+        if block:
+            world.pass_time(1.5)
+        world.settle()
         assert world.clock.monotonic() < reader.viewer.opened + 5 + 5
 
     assert states(seen)[-1] == "closing"
