@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import click
 from flask.cli import AppGroup
-from flask_jwt_extended import create_access_token
 
 from ..web.openapi import document
 from ..web.state import state
 from .ask import ask
 from .doctor import doctor
+from .login import minted
 
 commands = AppGroup("assistant", help="Work with the assistant server.")
 commands.command()(ask)
@@ -28,7 +28,7 @@ def token(user: str, minutes: float) -> None:
     """Print an access token for USER, for development and scripts."""
     if not 0 < len(user) <= 255 or not user.isprintable():
         raise click.BadParameter("a user id has 1 to 255 printable characters", param_hint="USER")
-    click.echo(create_access_token(user, expires_delta=timedelta(minutes=minutes)))
+    click.echo(minted(user, timedelta(minutes=minutes)))
 
 
 @commands.command()

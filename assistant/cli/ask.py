@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 import click
-from flask_jwt_extended import create_access_token
 
 from .. import sse
 from ..web.state import state
+from .login import minted
 from .remote import Refused, Remote, Unreachable, is_notice
 
 # Exit codes: 1 no answer, 130 stopped by Ctrl-C (as shells have it).
@@ -44,7 +44,7 @@ def connected(url: str | None, token: str | None) -> Remote:
     web = state()
     remote = Remote(url or local_url(web.settings.url_prefix), token or "")
     if not remote.token and url is None and web.auth.by_token:
-        remote.token = create_access_token("cli")
+        remote.token = minted("cli")
     if not remote.token and not remote.guest():
         raise click.ClickException(f"{remote.base} takes no guests: give --token")
     return remote

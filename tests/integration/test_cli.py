@@ -42,6 +42,17 @@ def test_a_user_that_no_token_can_name_is_refused(server: Server, user: str) -> 
     assert "1 to 255 printable characters" in printed
 
 
+@pytest.mark.parametrize("command", [["token", "ann"], ["ask", "Hello"]])
+def test_an_app_that_makes_tokens_for_its_own_users_alone_says_so_in_a_line(server: Server, command: list[str]) -> None:
+    server.app.extensions["flask-jwt-extended"].user_identity_loader(lambda user: user.id)
+
+    code, printed = run(server, *command)
+
+    assert code == 1
+    assert printed.startswith("Error: this app makes no token for a name alone (AttributeError:")
+    assert "Traceback" not in printed
+
+
 @pytest.mark.parametrize("minutes", ["0", "-1", "soon"])
 def test_a_life_that_is_none_is_refused(server: Server, minutes: str) -> None:
     assert run(server, "token", "ann", "--minutes", minutes)[0] == 2
