@@ -37,7 +37,9 @@ requests_removed = _signals.signal("assistant-requests-removed", "removed, reaso
 # --- streams ---
 stream_opened = _signals.signal("assistant-stream-opened", "ctx, cursor, reset: a viewer came")
 stream_closed = _signals.signal("assistant-stream-closed", "ctx, reason, cursor, bytes, duration: a viewer left")
-stream_refused = _signals.signal("assistant-stream-refused", "user_id, cursor, code: a viewer was turned away")
+stream_refused = _signals.signal(
+    "assistant-stream-refused", "user_id, cursor, code: a viewer was turned away; the cursor is `?` when it was none"
+)
 
 # --- the store: for registries that talk to a server ---
 store_answered = _signals.signal("assistant-store-answered", "op, seconds: the store did what it was asked")

@@ -31,8 +31,7 @@ def stream_events(request_id: str) -> Response:
     try:
         viewer = _viewer(web, request_id)
     except AssistantError as problem:
-        given = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
-        emit(stream_refused, web.sender, user_id=g.get("assistant_user"), cursor=given, code=problem.code)
+        emit(stream_refused, web.sender, user_id=g.get("assistant_user"), cursor=_told(), code=problem.code)
         raise
     if viewer is None:
         return bare(204)
@@ -77,6 +76,12 @@ def cursor_of() -> Cursor:
     if cursor is None:
         raise InvalidRequest("The cursor is one event id, in Last-Event-ID or in ?after=.")
     return cursor
+
+
+def _told() -> str:
+    """The cursor of a stream that is refused, as a receiver can log it: `?` for what names none."""
+    given = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
+    return given if not given or parse_cursor(given) else "?"
 
 
 def _body(viewer: Viewer, web: WebState) -> Iterable[bytes]:

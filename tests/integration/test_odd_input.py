@@ -12,6 +12,7 @@ import gevent
 import pytest
 from werkzeug.test import TestResponse
 
+from assistant.signals import stream_refused
 from tests.integration.conftest import Start, Written
 from tests.integration.routes import routes
 from tests.integration.server import Server, problem
@@ -279,14 +280,18 @@ ODD_CURSORS = ["-1", "1", "1-", "-1-1", "1--1", "1-1-1", "a-b", "1-1 ", "١-١",
 def test_what_is_no_cursor_is_refused_before_the_first_byte(server: Server, cursor: str, place: str) -> None:
     request_id = server.started()
     server.finished()
+    told: list[str] = []
+    note = lambda _, cursor, **__: told.append(cursor)  # noqa: E731
 
-    if place == "header":
-        response = server.call("GET", f"/stream/{request_id}", headers={"Last-Event-ID": _latin(cursor)})
-    else:
-        response = server.call("GET", f"/stream/{request_id}", query_string={"after": cursor})
+    with stream_refused.connected_to(note, server.app):
+        if place == "header":
+            response = server.call("GET", f"/stream/{request_id}", headers={"Last-Event-ID": _latin(cursor)})
+        else:
+            response = server.call("GET", f"/stream/{request_id}", query_string={"after": cursor})
 
     problem(response, 400, "invalid_request")
     assert len(response.data) < 1_000
+    assert told == ["?"]  # what a receiver may log
 
 
 @pytest.mark.parametrize("cursor", ["7-1", "1-999", "0-5", f"1-{10**18 - 1}", f"{10**18 - 1}-1"])
