@@ -79,6 +79,11 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    @property
+    def cluster_port(self) -> int:
+        """Where the other nodes of a cluster come."""
+        return int(self._options["cluster_port"])
+
     def client(self) -> Any:
         return redis.Redis(port=self.port, password=self._options.get("requirepass"), socket_timeout=5)
 

@@ -138,17 +138,32 @@ def _client(address: Address, connections: int, answer: float = ANSWER) -> Any:
     if not address.url.startswith("unix"):
         options["socket_keepalive"] = True
     if address.kind == "cluster":
-        node: Any = redis.cluster.ClusterNode
-        nodes = [node(host, port) for host, port in address.hosts]
-        cluster: Any = redis.RedisCluster
-        # its pools refuse instead of letting wait, so they are larger
-        return cluster(startup_nodes=nodes, max_connections=8 * connections, **options, **address.options)
+        return _cluster(address, connections, options)
     if address.kind == "sentinel":
         sentinels: Any = Sentinel
         sentinel = sentinels(list(address.hosts), sentinel_kwargs=_for_sentinels(options, address), **options)
         return sentinel.master_for(address.service, max_connections=connections, **options, **address.options)
     pool = redis.BlockingConnectionPool.from_url(address.url, max_connections=connections, timeout=ANSWER, **options)
     return redis.Redis(connection_pool=pool)
+
+
+def _cluster(address: Address, connections: int, options: dict[str, Any]) -> Any:
+    """With pools that let wait: its own refuse, so that many who read at once would find it unavailable. One connection
+    more is for its own questions, while the others are in use."""
+    node: Any = redis.cluster.ClusterNode
+    nodes = [node(host, port) for host, port in address.hosts]
+    given = {name: value for name, value in address.options.items() if name != "ssl"}
+    scheme = "rediss" if "ssl" in address.options else "redis"
+    cluster: Any = redis.RedisCluster
+    return cluster(
+        url=f"{scheme}://{nodes[0].host}:{nodes[0].port}",  # only with one it takes another pool
+        startup_nodes=nodes,
+        connection_pool_class=redis.BlockingConnectionPool,
+        max_connections=connections + 1,
+        timeout=ANSWER,
+        **options,
+        **given,
+    )
 
 
 def _for_sentinels(options: dict[str, Any], address: Address) -> dict[str, Any]:

@@ -15,7 +15,14 @@ from threading import Event as Flag
 from threading import Lock
 from typing import Any, NamedTuple
 
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
+from redis.exceptions import (
+    ClusterDownError,
+    ConnectionError,
+    NoScriptError,
+    OutOfMemoryError,
+    RedisError,
+    TimeoutError,
+)
 
 from ...config import Settings
 from ...errors import AssistantError, Fenced, RequestClosed, StoreLost
@@ -34,6 +41,8 @@ _AGAIN = 0.1
 PATIENCE = 30.0
 # Most entries of one pipeline, so that its answer comes in time.
 _ENTRIES = 500
+# What a cluster answers for a node that is away: as good as no answer.
+_AWAY = (ClusterDownError, ConnectionError, TimeoutError)
 # Largest message to another process; bytes. More is left to its own look at the stream.
 _MESSAGE = 1 << 20
 
@@ -154,6 +163,8 @@ class Writer:
             began = time.perf_counter()
             try:
                 answers: list[Any] = pipe.execute(raise_on_error=False)
+                if (away := next((one for one in answers if isinstance(one, _AWAY)), None)) is not None:
+                    raise away
                 self._scripts.note("append", began)
                 if not any(isinstance(one, NoScriptError) for one in answers):
                     self._store.up = True
