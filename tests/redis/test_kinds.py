@@ -83,6 +83,38 @@ class TestCluster(_Kind):
             registry.close()
 
 
+class TestClusterAway:
+    """A cluster of which no node is there is as any other Redis that is not."""
+
+    def test_it_is_waited_for_at_the_start_and_when_it_goes(self, caplog: pytest.LogCaptureFixture) -> None:
+        cluster = Cluster()
+        settings = Settings(registry="redis+cluster://127.0.0.1:9", redis_prefix="away")
+        absent = RedisRegistry(settings)
+        until(lambda: not absent.process.store.up)
+        with pytest.raises(StoreUnavailable):
+            absent.ping()
+        absent.close()
+
+        with cluster:
+            registry = RedisRegistry(replace(settings, registry=cluster.url))
+            try:
+                scene = Scene(registry, FakeClock(), settings)
+                mine = scene.create()
+                for node in cluster.nodes:
+                    node.kill()
+                scene.say(mine)
+                until(lambda: not registry.process.store.up)
+                for node in cluster.nodes:
+                    node.start()
+                until(lambda: registry.process.store.up)
+
+                registry.ping()
+                assert all(thread.is_alive() for thread in registry.process._threads)
+            finally:
+                registry.close()
+        assert "Traceback" not in caplog.text
+
+
 class TestTls(_Kind):
     """Encrypted, with a certificate that the server alone has signed."""
 

@@ -20,6 +20,7 @@ from redis.sentinel import Sentinel
 
 from ...config import ConfigError
 from ...errors import StoreUnavailable
+from .cluster import Late
 from .line import Line
 
 # How long a connection may take to come up, and an answer to come; seconds. No command of ours blocks in Redis.
@@ -154,16 +155,10 @@ def _cluster(address: Address, connections: int, options: dict[str, Any]) -> Any
     nodes = [node(host, port) for host, port in address.hosts]
     given = {name: value for name, value in address.options.items() if name != "ssl"}
     scheme = "rediss" if "ssl" in address.options else "redis"
-    cluster: Any = redis.RedisCluster
-    return cluster(
-        url=f"{scheme}://{nodes[0].host}:{nodes[0].port}",  # only with one it takes another pool
-        startup_nodes=nodes,
-        connection_pool_class=redis.BlockingConnectionPool,
-        max_connections=connections + 1,
-        timeout=ANSWER,
-        **options,
-        **given,
-    )
+    made: Any = redis.RedisCluster
+    given |= {"connection_pool_class": redis.BlockingConnectionPool, "timeout": ANSWER}
+    url = f"{scheme}://{nodes[0].host}:{nodes[0].port}"  # only with one it takes another pool
+    return Late(lambda: made(url=url, startup_nodes=list(nodes), max_connections=connections + 1, **options, **given))
 
 
 def _for_sentinels(options: dict[str, Any], address: Address) -> dict[str, Any]:

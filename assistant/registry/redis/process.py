@@ -91,7 +91,9 @@ class Process:
         if not self.store.up:
             raise StoreUnavailable(retry_after=RETRY_AFTER)
         try:
-            self.store.commands.ping()
+            self.store.commands.exists(
+                self.scripts.key("leases")
+            )  # and not PING, for which a cluster has all its nodes
         except RedisError as problem:
             raise self.store.failed(problem) from problem
 

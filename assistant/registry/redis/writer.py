@@ -154,17 +154,9 @@ class Writer:
     def _sent(self, batches: list[Batch], chores: list[Chore]) -> list[Any] | None:
         """The answers for both; None when Redis cannot be reached."""
         for _ in range(2):
-            pipe = self._store.writing.pipeline(transaction=False)
-            for batch in batches:
-                ending = batch.pieces[-1].end or batch.held.given_up
-                self._scripts.queue(pipe, "finish" if ending else "append", *self._arguments(batch))
-            for chore in chores:
-                self._scripts.queue(pipe, chore.script, *chore.arguments)
             began = time.perf_counter()
             try:
-                answers: list[Any] = pipe.execute(raise_on_error=False)
-                if (away := next((one for one in answers if isinstance(one, _AWAY)), None)) is not None:
-                    raise away
+                answers = self._asked(batches, chores)
                 self._scripts.note("append", began)
                 if not any(isinstance(one, NoScriptError) for one in answers):
                     self._store.up = True
@@ -176,6 +168,19 @@ class Writer:
                 self._store.up = False
                 return None
         return None
+
+    def _asked(self, batches: list[Batch], chores: list[Chore]) -> list[Any]:
+        """What Redis says to each. Raises RedisError when it says nothing."""
+        pipe = self._store.writing.pipeline(transaction=False)
+        for batch in batches:
+            ending = batch.pieces[-1].end or batch.held.given_up
+            self._scripts.queue(pipe, "finish" if ending else "append", *self._arguments(batch))
+        for chore in chores:
+            self._scripts.queue(pipe, chore.script, *chore.arguments)
+        answers: list[Any] = pipe.execute(raise_on_error=False)
+        if (away := next((one for one in answers if isinstance(one, _AWAY)), None)) is not None:
+            raise away
+        return answers
 
     def _arguments(self, batch: Batch) -> list[Any]:
         held, pieces = batch.held, batch.pieces
@@ -248,12 +253,12 @@ class Writer:
             self._stuck(held)
 
     def _publish(self, packets: dict[str, list[Packet]]) -> None:
-        pipe = self._store.writing.pipeline(transaction=False)
-        for process, some in packets.items():
-            message = b"".join(packet.dump() for packet in some)
-            if len(message) <= _MESSAGE:
-                self._scripts.queue(pipe, "send", process, message)
         try:
+            pipe = self._store.writing.pipeline(transaction=False)
+            for process, some in packets.items():
+                message = b"".join(packet.dump() for packet in some)
+                if len(message) <= _MESSAGE:
+                    self._scripts.queue(pipe, "send", process, message)
             pipe.execute(raise_on_error=False)
         except RedisError as problem:  # they find it in the stream
             self._store.failed(problem)
