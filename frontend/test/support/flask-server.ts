@@ -2,11 +2,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
+/**
+ * Runs a command as itself, and beside it one that waits for the end of this process, whatever ends it: a server in a
+ * group of its own would outlive tests that are killed.
+ */
+const WITH_US = '(read -r _ <&3; kill -KILL 0) & exec "$@" 3<&-';
 /** Longest that a start or an end may take, ms. */
 const PATIENCE = 30_000;
 
@@ -49,7 +54,8 @@ export class FlaskServer {
     );
     // A file and not a pipe: a pipe that nobody reads freezes the worker.
     const log = await open(this.#log, 'a');
-    this.#process = spawn(pythonPath(), ['-m', 'gunicorn', '-c', 'python:assistant.gunicorn', this.app], {
+    const gunicorn = [pythonPath(), '-m', 'gunicorn', '-c', 'python:assistant.gunicorn', this.app];
+    const child = spawn('sh', ['-c', WITH_US, 'sh', ...gunicorn], {
       cwd: ROOT,
       env: {
         ...env,
@@ -62,12 +68,14 @@ export class FlaskServer {
         PORT: String(this.port),
         ...this.settings,
       },
-      stdio: ['ignore', log.fd, log.fd],
+      stdio: ['ignore', log.fd, log.fd, 'pipe'],
       // A group of its own, so that a kill reaches the workers.
       detached: true,
     });
+    this.#process = child;
+    child.once('exit', () => (child.stdio[3] as Socket).destroy());
     await log.close();
-    await this.#ready(this.#process);
+    await this.#ready(child);
   }
 
   /** Ends at once, as a machine that loses power does. */
