@@ -63,13 +63,13 @@ class Handover:
         body = self._app(environ, start_response)
         offer: Offer | None = environ.pop(OFFERED, None)
         # another body: a hook of the app, or what is around it, has something to do with every block
-        if offer is None or offer.body is not body or not _possible(environ, start_response, sys._getframe(2)):
+        if offer is None or offer.body is not body or not _possible(environ, start_response):
             return body
         _hand_over(offer.delivery, environ, start_response.__self__)
         raise StopIteration
 
 
-def _possible(environ: dict[str, Any], start_response: Any, caller: Any) -> bool:
+def _possible(environ: dict[str, Any], start_response: Any) -> bool:
     """Whether the response is gunicorn's own, in chunks over a plain socket, with nothing between it and the app.
 
     A middleware between the two would hold its part of the response open, or take StopIteration for its own."""
@@ -77,10 +77,13 @@ def _possible(environ: dict[str, Any], start_response: Any, caller: Any) -> bool
     return (
         _Worker.waits
         and getattr(response, "chunked", False) is True
-        and caller.f_globals.get("__name__") == "gunicorn.workers.base_async"
-        and caller.f_code.co_name == "handle_request"
         and plain(environ.get("gunicorn.socket"))
+        and _called_by_gunicorn(sys._getframe(3))  # around this, the Handover and the Flask app
     )
+
+
+def _called_by_gunicorn(frame: Any) -> bool:
+    return frame.f_globals.get("__name__") == "gunicorn.workers.base_async" and frame.f_code.co_name == "handle_request"
 
 
 def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> None:
