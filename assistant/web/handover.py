@@ -83,7 +83,8 @@ def _possible(environ: dict[str, Any], start_response: Any) -> bool:
 
 
 def _called_by_gunicorn(frame: Any) -> bool:
-    return frame.f_globals.get("__name__") == "gunicorn.workers.base_async" and frame.f_code.co_name == "handle_request"
+    module: str | None = frame.f_globals.get("__name__")
+    return module == "gunicorn.workers.base_async" and bool(frame.f_code.co_name == "handle_request")
 
 
 def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> None:
