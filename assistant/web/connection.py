@@ -17,7 +17,8 @@ import gevent.ssl
 # Kernel memory one stream may pin: enough for 52 MB/s to a normal reader, little enough for 1,000 that stop reading.
 _SEND_BUFFER = 64 * 1024
 # How long sent bytes may stay unacknowledged before the kernel gives the connection up (RFC 5482), as a part of the stall
-# timeout. A host that vanished is noticed within a heartbeat and this, which together are less than that timeout.
+# timeout. A host that vanished is noticed within a heartbeat and this, which together are less than that timeout. To the
+# kernel a reader that has stopped reading is the same, so while bytes wait to be taken the janitor's clock counts alone.
 _UNACKNOWLEDGED = 0.5
 # Most bytes of a next request that are thrown away at the end, in reads of this many; see `close_socket`.
 _UNREAD, _READS = 64 * 1024, 4
@@ -27,13 +28,15 @@ _READABLE, _WRITABLE = 1, 2  # libev's names for what a watcher waits for
 class Connection:
     """The socket `raw`, which never waits; None where there is no plain socket to look at, and then nothing is done."""
 
-    __slots__ = ("_on_gone", "_raw", "_room", "_watcher", "gone")
+    __slots__ = ("_bytes_wait", "_on_gone", "_patience", "_raw", "_room", "_watcher", "gone")
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
         self._on_gone: Callable[[], None] = _nobody
         self._watcher: Any = None
         self._room: Any = None
+        self._patience = 0  # the kernel's, when nothing waits; ms
+        self._bytes_wait = False
         self.gone = False
 
     def open(self, on_gone: Callable[[], None], stall_timeout: float) -> None:
@@ -44,7 +47,8 @@ class Connection:
             return
         with suppress(OSError):  # a client may be gone already: the first write will tell
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(stall_timeout * _UNACKNOWLEDGED * 1000))
+        self._patience = round(stall_timeout * _UNACKNOWLEDGED * 1000)
+        self._give_up_after(self._patience)
         if raw.fileno() >= 0:
             self._watcher = gevent.get_hub().loop.io(raw.fileno(), _READABLE)
             self._watcher.start(self._readable)
@@ -57,8 +61,15 @@ class Connection:
             return data
         return data[sent:] if sent < len(data) else b""
 
+    def bytes_wait(self, so: bool) -> None:
+        """Says whether there are bytes that the client may be too slow for: then it has the whole stall timeout."""
+        if so is not self._bytes_wait:
+            self._bytes_wait = so
+            self._give_up_after(0 if so else self._patience)
+
     def when_room(self, call: Callable[[], None]) -> None:
         """Calls `call` from the loop, once, when the kernel takes bytes again."""
+        self.bytes_wait(True)
         if self._room is None:
             self._room = gevent.get_hub().loop.io(self._raw.fileno(), _WRITABLE)
         self._room.start(self._has_room, call)
@@ -75,6 +86,7 @@ class Connection:
     def close_socket(self) -> None:
         """Stops watching and closes the socket; what was sent still arrives."""
         self.close()
+        self.bytes_wait(False)  # what the kernel still has of a client that is gone should not stay for long
         with suppress(OSError):
             # a socket that is closed over unread bytes is reset, and with it goes what the client has not read yet
             for _ in range(_READS):
@@ -88,9 +100,16 @@ class Connection:
             with suppress(OSError):
                 self._raw.shutdown(socket.SHUT_RDWR)
 
+    def _give_up_after(self, milliseconds: int) -> None:
+        """0 is the kernel's own patience, a quarter of an hour."""
+        if self._raw is not None:
+            with suppress(OSError):  # a client that is gone, or a socket of the same host, which has no such clock
+                self._raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
     def _has_room(self, call: Callable[[], None]) -> None:
         if self._room is not None:
             self._room.stop()
+            self.bytes_wait(False)
             call()
 
     def _readable(self) -> None:

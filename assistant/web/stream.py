@@ -109,9 +109,11 @@ def drive(delivery: Delivery, sock: Any = None) -> Iterator[bytes]:
             connection.open(bell.ring, delivery.stall_timeout)
             for block in blocks:
                 if block:
+                    connection.bytes_wait(True)
                     yield block
                 if block is not None:
                     continue
+                connection.bytes_wait(False)
                 bell.wait()  # the janitor rings at least once a heartbeat
                 if connection.gone:
                     return

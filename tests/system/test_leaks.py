@@ -144,11 +144,15 @@ def test_a_client_that_stops_reading_is_cut_and_may_resume(own_server: Server) -
     before = baseline(own_server)
     client = Client(own_server.base)
     request_id = client.submit(mode="flood", context={"count": 200, "size": 15_000})
+    began = time.monotonic()
     stuck = [raw_get(own_server, request_id, client) for _ in range(5)]
     assert eventually(lambda: own_server.connections() >= 5, 5)
 
     # the stall timeout and one round
     assert eventually(lambda: held(own_server)["streams"] == 0, 3 + 2), held(own_server)
+    assert time.monotonic() - began >= 3  # and no less: the kernel's clock for hosts that vanish is shorter
+    ends = [json.loads(line) for line in own_server.log.read_text().splitlines() if '"stream.closed"' in line]
+    assert [end["end_reason"] for end in ends if end["request_id"] == request_id] == ["stalled"] * 5
 
     for plain in stuck:
         plain.close()
