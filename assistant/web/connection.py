@@ -77,6 +77,7 @@ class Connection:
     def close(self) -> None:
         """Stops watching, and forgets who wanted to hear of it."""
         self._on_gone = _nobody
+        self.bytes_wait(False)  # from now on nobody else looks at what the kernel still has
         for watcher in (self._watcher, self._room):
             if watcher is not None:
                 watcher.stop()
@@ -86,7 +87,6 @@ class Connection:
     def close_socket(self) -> None:
         """Stops watching and closes the socket; what was sent still arrives."""
         self.close()
-        self.bytes_wait(False)  # what the kernel still has of a client that is gone should not stay for long
         with suppress(OSError):
             # a socket that is closed over unread bytes is reset, and with it goes what the client has not read yet
             for _ in range(_READS):

@@ -429,6 +429,28 @@ def test_nobody_waits_in_a_send_while_the_head_and_the_first_block_are_on_their_
     world.finished()
 
 
+def test_a_connection_that_goes_back_to_its_server_is_given_up_by_the_kernel(world: World) -> None:
+    """The server's last chunk has no other clock."""
+    ctx = world.submit(context={"count": 3})
+    world.finished()
+    viewer = world.service.stream("ann", ctx.request_id, START)
+    assert viewer is not None
+
+    def clock() -> int:
+        return int(server.getsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_USER_TIMEOUT))
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as server,
+    ):
+        body = drive(Delivery(viewer, STALL), server)
+        next(body)
+        assert clock() == 0  # while bytes wait, the janitor's counts
+        assert list(body) == []
+        assert clock() == 30_000
+
+
 def test_one_stream_that_breaks_the_flush_does_not_silence_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         def pump(self) -> None:
