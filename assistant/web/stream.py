@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
-import gevent
 from flask import Response, g, request
 from gevent.hub import Waiter
 
@@ -22,6 +21,7 @@ from ..viewer import Viewer
 from .connection import Connection, under
 from .delivery import Delivery
 from .handover import OFFERED, Offer
+from .loop import Loop
 from .state import WebState, state
 
 
@@ -131,23 +131,24 @@ class Bell:
     __slots__ = ("_loop", "_rung", "_waiter")
 
     def __init__(self) -> None:
-        self._loop = gevent.get_hub().loop
+        self._loop = Loop()
         self._rung = False
         self._waiter: Any = None
 
     def ring(self) -> None:
-        """Returns at once; the waiter runs when the caller waits next. For greenlets of the same thread."""
+        """Returns at once, in any thread; the waiter runs in the next round of its loop."""
         if not self._rung:
             self._rung = True
-            if self._waiter is not None:
-                self._loop.run_callback(self._waiter.switch, None)
+            if (waiter := self._waiter) is not None:
+                self._loop.call(waiter.switch, None)
 
     def wait(self) -> None:
         """Returns after the next ring, or at once when there was one since the last wait."""
         if not self._rung:
             self._waiter = Waiter()  # remembers a switch that comes when the greenlet is gone already
             try:
-                self._waiter.get()
+                if not self._rung:  # by another thread, which saw no waiter
+                    self._waiter.get()
             finally:
                 self._waiter = None
         self._rung = False

@@ -25,6 +25,7 @@ from weakref import WeakKeyDictionary
 import gevent
 
 from .connection import Connection
+from .loop import Loop
 
 log = logging.getLogger("assistant.web")
 
@@ -42,22 +43,22 @@ _SHARE, _LONGEST = 9.0, 0.050
 class Flusher:
     """Pumps the writers that have news, all in one go. One for each loop."""
 
-    def __init__(self, loop: Any) -> None:
-        self._loop = loop
-        self._timer = loop.timer(0)
+    def __init__(self) -> None:
+        self._loop = Loop()
+        self._timer = self._loop.timer(0)
         self._dirty: dict[SocketWriter, None] = {}  # in the order of their news
         self._due: float | None = None  # when the next flush should come; None when none was asked for
         self._spent = 0.0  # on the flush that is going on
 
     def add(self, writer: SocketWriter) -> None:
-        """The writer has news. Returns at once."""
+        """The writer has news. Returns at once, in any thread."""
         self._dirty[writer] = None
         if self._due is None:
             self._ask()
 
     def _ask(self) -> None:
         self._due = time.perf_counter()
-        self._loop.run_callback(self._flush)
+        self._loop.call(self._flush)
 
     def _flush(self) -> None:
         began = now = time.perf_counter()
@@ -78,6 +79,8 @@ class Flusher:
         spent, self._spent, self._due = self._spent, 0.0, None
         if behind:
             self._hold_back(min(_LONGEST, _SHARE * spent))
+        elif self._dirty:  # by another thread, which saw a flush that was still going on
+            self._ask()
 
     def _hold_back(self, pause: float) -> None:
         self._due = time.perf_counter() + pause
@@ -92,7 +95,7 @@ def flusher() -> Flusher:
     """The flusher of the current thread's loop."""
     hub = gevent.get_hub()
     if hub not in _flushers:
-        _flushers[hub] = Flusher(hub.loop)
+        _flushers[hub] = Flusher()
     return _flushers[hub]
 
 
@@ -119,7 +122,7 @@ class SocketWriter:
         self._go_on()
 
     def wake(self) -> None:
-        """There is news for the viewer. Returns at once; for greenlets of the same thread."""
+        """There is news for the viewer. Returns at once, in any thread."""
         self._flusher.add(self)
 
     def stop(self) -> None:

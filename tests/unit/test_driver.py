@@ -10,7 +10,7 @@ from typing import Any
 
 import gevent
 import pytest
-from gevent import socket, ssl
+from gevent import monkey, socket, ssl
 
 from assistant import sse
 from assistant.events import Event, chunk
@@ -177,6 +177,30 @@ def test_a_client_that_leaves_ends_the_stream_at_once(world: World, pair: Any, d
     assert stream.facts[-1] == ("closed", "client_gone")
     assert len(world.viewers) == 0
     assert world.registry.snapshot(ctx.request_id).viewers == 0
+    world.registry.stop(ctx.request_id, "cancelled")
+    world.finished()
+
+
+def test_what_another_thread_says_arrives_at_once(world: World, pair: Any, driver: str) -> None:
+    """The loop sleeps by then, and a callback alone would not wake it."""
+    server, client = pair
+    ctx = world.submit(context={"count": 1, "pause": 1000})
+    stream = Stream(world, ctx, server, driver)
+    world.settle()
+    nap = monkey.get_original("time", "sleep")
+
+    def elsewhere() -> None:
+        nap(0.1)
+        world.registry.append(ctx.request_id, 1, Event("response_chunk", {"text": "from afar", "part": "text"}))
+
+    monkey.get_original("_thread", "start_new_thread")(elsewhere, ())
+    seen = b""
+    with gevent.Timeout(SOON):
+        while b"from afar" not in seen:
+            seen += client.recv(65536)
+
+    client.close()
+    stream.wait_closed()
     world.registry.stop(ctx.request_id, "cancelled")
     world.finished()
 
@@ -464,7 +488,7 @@ def test_one_stream_that_breaks_the_flush_does_not_silence_the_others(monkeypatc
 
     hub = gevent.get_hub()
     monkeypatch.setattr(hub, "handle_error", lambda *_: None)
-    flusher, other = Flusher(hub.loop), Counting()
+    flusher, other = Flusher(), Counting()
 
     flusher.add(Broken())  # type: ignore[arg-type]
     flusher.add(other)  # type: ignore[arg-type]
