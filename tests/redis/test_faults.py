@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
 import pytest
+from redis.connection import Connection
 from redis.exceptions import ConnectionError as Lost
 
 from assistant.errors import StoreUnavailable
+from assistant.models import START, Cursor
 from assistant.protocols import IdempotencyKey
 from assistant.registry.redis import RedisRegistry
-from assistant.testing.contract import Recorder, completed
+from assistant.testing.contract import Recorder, completed, together
 from tests.redis.pair import SOON, Pair, cut, ids, until
 from tests.redis.servers import RedisServer
 
@@ -234,3 +237,20 @@ def test_a_record_that_has_ended_has_its_result(pair: Pair) -> None:
 
         assert pair.two.snapshot(mine).status.ended
         assert pair.two.result(mine) is not None
+
+
+def test_many_who_look_at_once_are_not_refused_though_each_turn_takes_long(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [pair.scene.create(f"user-{number % 50}") for number in range(200)]
+    real = Connection.send_packed_command
+
+    def behind(self: Connection, *given: Any, **named: Any) -> Any:
+        time.sleep(0.05)  # as in a loop that is behind: every answer waits for its turn
+        return real(self, *given, **named)
+
+    pair.two.ping()
+    monkeypatch.setattr(Connection, "send_packed_command", behind)
+    logs = together([lambda one=one: pair.two.read(one, START).cursor for one in some])  # type: ignore[misc]
+
+    assert logs == [Cursor(1, 1)] * 200

@@ -1,7 +1,7 @@
 """Store: the few connections of one process to Redis, with a deadline on every wait.
 
-One for scripts, one for the writer and three for reading, whatever the number of viewers; the subscription has its own
-(listener.py).
+One for scripts, one for reading logs, one for the writer and two for all else, whatever the number of viewers; the
+subscription has its own (listener.py).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .line import Line
 
 # How long a connection may take to come up, and an answer to come; seconds. No command of ours blocks in Redis.
 CONNECT, ANSWER = 1.0, 2.0
-# Connections for reading logs, and for counting rates.
-_COMMANDS = 3
+# Connections for what this process asks for itself, and for counting rates.
+_COMMANDS, _RATES = 2, 3
 # How long a client should wait before it tries again; seconds.
 RETRY_AFTER = 2.0
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
@@ -83,7 +83,8 @@ def _host(place: str, port: int) -> tuple[str, int]:
 
 
 class Store:
-    """Clients for one address. `line` is for scripts, `commands` for what reads, `writing` for the one that flushes."""
+    """Clients for one address. `line` is for scripts and `reading` for logs, both for many at once; `commands` is for what a
+    process asks for itself, `writing` for the one that flushes."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -91,7 +92,8 @@ class Store:
         self.commands: Any = _client(address, _COMMANDS)
         self.writing: Any = _client(address, 1)
         self._asking: Any = _client(address, 1)
-        self.line = Line(self._asking)
+        self._looking: Any = _client(address, 1)
+        self.line, self.reading = Line(self._asking), Line(self._looking)
 
     def subscription(self) -> Any:
         """A connection for messages, outside the pools."""
@@ -105,12 +107,12 @@ class Store:
 
     def forget(self) -> None:
         """Drops idle connections, so that the next ones are made anew."""
-        for client in (self.commands, self.writing, self._asking):
+        for client in (self.commands, self.writing, self._asking, self._looking):
             if self.address.kind != "cluster":
                 client.connection_pool.disconnect(inuse_connections=False)
 
     def close(self) -> None:
-        for client in (self.commands, self.writing, self._asking):
+        for client in (self.commands, self.writing, self._asking, self._looking):
             client.close()
             if self.address.kind != "cluster":
                 client.connection_pool.disconnect()
@@ -122,7 +124,7 @@ def limiter_storage(url: str, prefix: str) -> dict[str, Any] | None:
     address = parse(url)
     if address.kind == "cluster":
         return None
-    pool = _client(address, _COMMANDS, CONNECT).connection_pool
+    pool = _client(address, _RATES, CONNECT).connection_pool
     return {"storage_uri": "redis://", "storage_options": {"connection_pool": pool, "key_prefix": f"{prefix}:rates"}}
 
 

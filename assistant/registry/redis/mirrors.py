@@ -136,7 +136,9 @@ class Mirrors:
         while True:
             with self._lock:
                 place = mirror.place
-            entries = self._store.commands.xrange(self._scripts.key("s", request_id), min=_behind(place), count=_PAGE)
+            entries = self._store.reading.ask(
+                "XRANGE", self._scripts.key("s", request_id), _behind(place), "+", "COUNT", _PAGE
+            )
             with self._lock:
                 mirror.follow(entries)
                 mirror.touched = time.monotonic()

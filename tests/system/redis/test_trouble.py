@@ -86,6 +86,39 @@ def test_a_pause_of_ten_seconds_loses_no_stream(tmp_path: Path) -> None:
         assert swarm.wrong() == []
 
 
+def test_an_outage_beyond_patience_sends_viewers_away_and_ends_what_ran(tmp_path: Path) -> None:
+    with (
+        RedisServer() as redis,
+        Server(
+            tmp_path, "tests.system.impatient:app", workers=2, registry=redis.url, socket_driver=True, heartbeat=2
+        ) as server,
+    ):
+        swarm = Swarm(server.base, 20, count=600, pause=0.05)
+        swarm.wait_streaming()
+
+        redis.freeze()
+        try:
+            until(lambda: all("closing" in one.answer.notices for one in swarm.followers), 30)
+            refused = requests.get(
+                f"{server.base}/assistant/stream/{swarm.followers[0].request_id}",
+                headers=swarm.followers[0].client.headers,
+                timeout=5,
+            )
+            gevent.sleep(2)
+        finally:
+            redis.thaw()
+        back = time.monotonic()
+        swarm.join(60)
+
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        assert swarm.outcomes() == {"store_unavailable": 20}
+        assert swarm.wrong() == []
+        assert swarm.after(back, 1.0) <= 5.0
+        for one in swarm.followers:  # one end, the same for whoever looks
+            assert one.client.read(one.request_id).messages == one.answer.messages
+        assert until(lambda: post(server)[0] == 201, 10) <= 10
+
+
 def test_a_full_redis_ends_what_runs_and_recovers_by_itself(tmp_path: Path) -> None:
     with RedisServer(maxmemory_policy="noeviction") as redis, serve(tmp_path, redis) as server:
         swarm = Swarm(server.base, 30, count=600, pause=0.05)
