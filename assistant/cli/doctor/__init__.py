@@ -75,7 +75,7 @@ def _examine_here(module: tuple[str, str], gunicorn: str, findings: Findings) ->
         return
     setup.examine(facts, findings)
     registry = facts.get("settings", {}).get("registry", "")
-    if registry.startswith(("redis:", "rediss:", "unix:")):
+    if registry.startswith(("redis", "unix:")):
         store.examine(registry, findings)
 
 

@@ -8,42 +8,42 @@ from urllib.parse import parse_qs, urlsplit
 
 from .findings import Findings
 
-# Longest that the store may take for nothing, and that the doctor waits for it; seconds.
-_SLOW, _PATIENCE = 0.05, 2.0
+# Longest that the store may take for nothing; seconds.
+_SLOW = 0.05
 # Bounds of a useful socket timeout: below, a pause of the store is a failure; above, a dead one is waited for; seconds.
 _SHORTEST, _LONGEST = 0.5, 10.0
-_OLDEST = (6, 2)
 
 
 def examine(url: str, findings: Findings) -> None:
-    """Adds what is wrong. Only asks; changes nothing."""
+    """Adds what is wrong with a Redis of any kind that the server takes. Only asks; changes nothing."""
     try:
-        import redis
+        from ...registry.redis.connection import RedisError, Store, parse
     except ModuleNotFoundError:
         findings.fault("redis_client", "the package redis is missing", "pip install 'assistant-server[redis]'")
         return
     _timeouts(url, findings)
-    client = redis.Redis.from_url(
-        url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, decode_responses=True, retry=None
-    )
+    store = Store(parse(url))
     try:
-        client.ping()
+        store.commands.ping()
         began = time.perf_counter()
-        client.ping()
+        store.commands.ping()
         took = time.perf_counter() - began
-        info: dict[str, Any] = client.info()
-    except (redis.RedisError, OSError, ValueError) as problem:
+        info: dict[str, Any] = store.commands.info()
+        config = _config(store)
+    except (RedisError, OSError, ValueError) as problem:
         findings.fault("redis_unreachable", f"Redis does not answer: {_line(problem)}", "see ASSISTANT_REGISTRY")
         return
     finally:
-        client.close()
-    _server(info, took, _config(url, redis), findings)
+        store.close()
+    _server(info, took, config, findings)
 
 
 def _server(info: dict[str, Any], took: float, config: dict[str, str], findings: Findings) -> None:
+    from ...registry.redis.checks import OLDEST
+
     version = str(info.get("redis_version", "0"))
-    if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < _OLDEST:
-        findings.fault("redis_version", f"Redis {version} is too old", "Redis 6.2 or newer, or Valkey")
+    if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < OLDEST:
+        findings.fault("redis_version", f"Redis {version} is too old", f"Redis {OLDEST[0]} or newer, or Valkey")
     if (policy := info.get("maxmemory_policy", config.get("maxmemory-policy", ""))) not in ("noeviction", ""):
         findings.fault(
             "redis_eviction", f"Redis may drop running requests to make room ({policy})", "maxmemory-policy noeviction"
@@ -64,17 +64,19 @@ def _server(info: dict[str, Any], took: float, config: dict[str, str], findings:
         )
 
 
-def _config(url: str, redis: Any) -> dict[str, str]:
+def _config(store: Any) -> dict[str, str]:
     """What a managed Redis may not tell is empty."""
-    client = redis.Redis.from_url(
-        url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, decode_responses=True
-    )
+    from redis.exceptions import ResponseError
+
     try:
-        return dict(client.config_get("timeout", "save", "maxmemory-policy"))
-    except redis.RedisError:
+        told = store.commands.config_get("timeout", "save", "maxmemory-policy")
+    except ResponseError:
         return {}
-    finally:
-        client.close()
+    return {_text(name): _text(value) for name, value in told.items()}
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _timeouts(url: str, findings: Findings) -> None:
