@@ -1,4 +1,4 @@
-"""Janitor: one greenlet a process that, each second, ends what is overdue and frees what is over.
+"""Janitor: what, each second, ends what is overdue and frees what is over.
 
 Each duty is guarded on its own: one that fails is logged and tried again in a second, and the others go on.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
@@ -66,22 +66,27 @@ class Janitor:
             *extra,
         )
         self._pid = 0
-        self._greenlet: gevent.Greenlet | None = None
+        self._greenlets: tuple[gevent.Greenlet, ...] = ()
 
     def ensure(self) -> None:
         """Runs in this process, also after a fork; called lazily, never at import."""
-        if self._pid != os.getpid() or self._greenlet is None or self._greenlet.dead:
+        if self._pid != os.getpid() or not self._greenlets or any(one.dead for one in self._greenlets):
+            self.close()
             self._pid = os.getpid()
-            self._greenlet = gevent.spawn(self._loop)
+            # viewers have a loop of their own: their heartbeats must not wait for a store that does not answer
+            self._greenlets = (gevent.spawn(self._loop, True), gevent.spawn(self._loop, False))
 
     def close(self) -> None:
-        if self._greenlet is not None and self._pid == os.getpid():
-            self._greenlet.kill()
-        self._greenlet = None
+        if self._pid == os.getpid():
+            gevent.killall(list(self._greenlets))
+        self._greenlets = ()
 
     def round(self) -> None:
         """All duties once."""
-        for duty in self._duties:
+        self._do(self._duties)
+
+    def _do(self, duties: Iterable[Callable[[], None]]) -> None:
+        for duty in duties:
             try:
                 duty()
             except (Exception, gevent.Timeout):
@@ -131,8 +136,8 @@ class Janitor:
         if removed:
             emit(requests_removed, self._sender, removed=list(removed), reasons=Counter(one.reason for one in removed))
 
-    def _loop(self) -> None:
-        with self._during():
+    def _loop(self, for_viewers: bool) -> None:
+        with nullcontext() if for_viewers else self._during():
             while True:
                 gevent.sleep(TICK)
-                self.round()
+                self._do(duty for duty in self._duties if (duty == self.tend_viewers) is for_viewers)
