@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 import requests
 from cryptography import x509
@@ -43,28 +44,13 @@ http {{
 """
 
 
-class Nginx:
-    """nginx in front of `port`; `https` and `http` are where it listens, `certificate` is what to trust."""
+class Started:
+    """nginx with the configuration `folder`/nginx.conf while entered; it answers at the port `http`."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder = folder
-        self.http, self.https = free_port(), free_port()
-        self.base = f"https://{NAME}:{self.https}"
-        self.certificate = folder / "fullchain.pem"
-        self._write(port)
+    folder: Path
+    http: int
 
-    def _write(self, port: int) -> None:
-        make_certificate(self.folder)
-        (self.folder / "conf.d").mkdir()
-        user = "user root;" if os.geteuid() == 0 else ""  # the folder of a test is its owner's alone
-        (self.folder / "nginx.conf").write_text(_MAIN.format(folder=self.folder, user=user))
-        ports = {"listen 80;": f"listen 127.0.0.1:{self.http};", "listen 443 ": f"listen 127.0.0.1:{self.https} "}
-        here = {"    listen [::]:80;\n": "", "    listen [::]:443 ssl http2;\n": "", "/etc/nginx/tls": str(self.folder)}
-        (self.folder / "conf.d/assistant.conf").write_text(replaced(SITE.read_text(), ports | here))
-        upstream = replaced(UPSTREAM.read_text(), {"127.0.0.1:8000": f"127.0.0.1:{port}"})
-        (self.folder / "conf.d/upstream.conf").write_text(upstream)
-
-    def __enter__(self) -> Nginx:
+    def __enter__(self) -> Self:
         command = [program("nginx"), "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
         with (self.folder / "printed").open("wb") as printed:
             self._process = subprocess.Popen(command, stdout=printed, stderr=printed)
@@ -86,6 +72,28 @@ class Nginx:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+class Nginx(Started):
+    """nginx in front of `port`; `https` and `http` are where it listens, `certificate` is what to trust."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.http, self.https = free_port(), free_port()
+        self.base = f"https://{NAME}:{self.https}"
+        self.certificate = folder / "fullchain.pem"
+        self._write(port)
+
+    def _write(self, port: int) -> None:
+        make_certificate(self.folder)
+        (self.folder / "conf.d").mkdir()
+        user = "user root;" if os.geteuid() == 0 else ""  # the folder of a test is its owner's alone
+        (self.folder / "nginx.conf").write_text(_MAIN.format(folder=self.folder, user=user))
+        ports = {"listen 80;": f"listen 127.0.0.1:{self.http};", "listen 443 ": f"listen 127.0.0.1:{self.https} "}
+        here = {"    listen [::]:80;\n": "", "    listen [::]:443 ssl http2;\n": "", "/etc/nginx/tls": str(self.folder)}
+        (self.folder / "conf.d/assistant.conf").write_text(replaced(SITE.read_text(), ports | here))
+        upstream = replaced(UPSTREAM.read_text(), {"127.0.0.1:8000": f"127.0.0.1:{port}"})
+        (self.folder / "conf.d/upstream.conf").write_text(upstream)
 
 
 def free_port() -> int:
