@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import hashlib
 import itertools
+import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -108,6 +110,7 @@ def burn(run: Any) -> Iterator[Event]:
 
 
 app = create_app(assistant=assistant)
+print(f"loaded by {os.getpid()}", file=sys.stderr, flush=True)  # `Server.wait_ready` looks for it
 
 
 @app.after_request

@@ -67,16 +67,22 @@ class Server:
         return self._process
 
     def wait_ready(self) -> None:
+        """Until the server answers, and each of its workers that says so has loaded the app: requests go to all of them."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 break
             try:
-                if requests.get(f"{self.base}/readyz", timeout=PATIENCE).status_code == 200:
+                if requests.get(f"{self.base}/readyz", timeout=PATIENCE).status_code == 200 and self._all_loaded():
                     return
             except (requests.ConnectionError, requests.Timeout):  # the master listens before its workers do
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         raise AssertionError(f"the server did not come up:\n{self.log.read_text()[-3000:]}")
+
+    def _all_loaded(self) -> bool:
+        log = self.log.read_text()
+        return "loaded by" not in log or all(f"loaded by {one.pid}\n" in log for one in self.workers())
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

@@ -18,7 +18,6 @@ import requests
 from tests.system.client import Client
 from tests.system.server import Server
 
-
 # Short: the bounds of the protocol are these plus one round of the janitor.
 CLOCKS = {"unwatched_timeout": 2, "abandon_timeout": 2, "retention": 1, "stall_timeout": 3, "heartbeat": 2}
 

@@ -138,7 +138,7 @@ def test_the_last_worker_of_all_is_taken_over_by_its_successor(tmp_path: Path, r
 
 def test_the_partial_answer_is_kept(server: Server) -> None:
     client, answers = Client(server.base), []
-    ids = [client.submit("keep", context={"count": 400, "pause": 0.02}) for _ in range(6)]
+    ids = [client.submit("keep", context={"count": 400, "pause": 0.02}) for _ in range(30)]  # on both workers
     gevent.sleep(1.0)
 
     server.workers()[0].kill()
