@@ -119,6 +119,25 @@ def test_an_outage_beyond_patience_sends_viewers_away_and_ends_what_ran(tmp_path
         assert until(lambda: post(server)[0] == 201, 10) <= 10
 
 
+def test_a_redis_that_waits_for_its_replicas_is_a_pause(tmp_path: Path) -> None:
+    with RedisServer() as redis, serve(tmp_path, redis) as server:
+        swarm = Swarm(server.base, 20, count=60, pause=0.05)
+        swarm.wait_streaming()
+
+        with redis.client() as client:
+            client.config_set("min-replicas-to-write", "1")
+            gevent.sleep(2)
+            status, took = post(server)
+            client.config_set("min-replicas-to-write", "0")
+        swarm.join(30)
+
+        assert status == 503
+        assert took <= 5
+        assert swarm.outcomes() == {"completed": 20}
+        assert swarm.wrong() == []
+        assert until(lambda: post(server)[0] == 201, 10) <= 10
+
+
 def test_a_full_redis_ends_what_runs_and_recovers_by_itself(tmp_path: Path) -> None:
     with RedisServer(maxmemory_policy="noeviction") as redis, serve(tmp_path, redis) as server:
         swarm = Swarm(server.base, 30, count=600, pause=0.05)
