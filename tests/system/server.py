@@ -45,6 +45,7 @@ class Server:
             **{f"ASSISTANT_{name.upper()}": str(value) for name, value in settings.items()},
             "JWT_SECRET_KEY": SECRET,
             "WORKERS": str(workers),
+            "ANNOUNCE": "1",
         }
         self._app = app
         self._process: subprocess.Popen[bytes] | None = None
