@@ -118,6 +118,31 @@ describe('an answer', () => {
     await chat.answered.locator('summary', { hasText: 'Notes' }).click();
     expect(await chat.answered.locator('details[open]').count()).toBe(1);
   });
+
+  it('shows a file as it is, with its name and where to get it, and no empty box for one that only has an address', async () => {
+    chat.answer = (run) => {
+      run.chunk('Here.');
+      const file = { part: 'appendix', kind: 'file' };
+      run.chunk('# not a *heading*', {
+        ...file,
+        index: 1,
+        title: 'notes.md',
+        url: 'https://a.test/notes.md',
+      });
+      run.chunk('', { ...file, index: 2, title: 'song.mid', url: 'https://a.test/song.mid' });
+      run.complete();
+    };
+    await chat.open();
+
+    await chat.send('Hi');
+    await chat.state('complete');
+
+    const [notes, song] = await chat.answered.locator('[data-kind="file"]').all();
+    expect(await notes?.locator('pre').textContent()).toBe('# not a *heading*');
+    expect(await notes?.locator('summary svg').count()).toBe(1);
+    expect(await song?.locator('a').getAttribute('href')).toBe('https://a.test/song.mid');
+    expect(await song?.locator('figure, .assistant-markdown').count()).toBe(0);
+  });
 });
 
 describe('stopping', () => {

@@ -23,7 +23,7 @@ describe('speed', () => {
    * ms of processor time of each flush: the frame's callback with the render and the layout it asks for, as
    * the browser's own trace has it. Time on the clock would also count what others on the machine do.
    */
-  async function flushes(characters: number): Promise<number[]> {
+  async function flushes(characters: number): Promise<{ processor: number[]; clock: number[] }> {
     chat.answer = () => {};
     const page = await chat.open();
     await chat.browser.startTracing(page, { categories: ['devtools.timeline'] });
@@ -36,26 +36,33 @@ describe('speed', () => {
     run.complete();
     await chat.state('complete');
     const { traceEvents } = JSON.parse((await chat.browser.stopTracing()).toString()) as {
-      traceEvents: { name: string; tdur?: number }[];
+      traceEvents: { name: string; tdur?: number; dur?: number }[];
     };
-    return traceEvents
-      .filter(({ name }) => name === 'FireAnimationFrame')
-      .map(({ tdur = NaN }) => tdur / 1000);
+    const frames = traceEvents.filter(({ name }) => name === 'FireAnimationFrame');
+    return {
+      processor: frames.map(({ tdur = NaN }) => tdur / 1000),
+      clock: frames.map(({ dur = NaN }) => dur / 1000),
+    };
   }
 
   it('a 30 kB answer at 60 characters a flush: p99 of the flushes is below 8 ms', {
     timeout: 60_000,
   }, async () => {
-    const taken = await flushes(60);
-    const told = [0.5, 0.9, 0.99].map((q) => quantile(taken, q).toFixed(2)).join(', ');
-    console.log(`${taken.length} flushes; p50, p90, p99 in ms: ${told}`);
+    const { processor, clock } = await flushes(60);
+    const told = (taken: number[]) => [0.5, 0.9, 0.99].map((q) => quantile(taken, q).toFixed(2)).join(', ');
+    console.log(
+      `${processor.length} flushes; p50, p90, p99 in ms: ${told(processor)}; on the clock: ${told(clock)}`,
+    );
 
-    expect(taken.length).toBeGreaterThan(300);
-    expect(quantile(taken, 0.99)).toBeLessThan(8);
+    expect(processor.length).toBeGreaterThan(300);
+    expect(quantile(processor, 0.99)).toBeLessThan(8);
   });
 
-  it('the log, pinned to its end, shifts nothing while it grows: CLS 0', async () => {
-    chat.answer = (run) => run.chunk(LONG.slice(0, 3_000));
+  it.each([
+    ['from its first line on', 20],
+    ['longer than its box', 3_000],
+  ])('the log, pinned to its end and %s, shifts nothing while it grows: CLS 0', async (_, begin) => {
+    chat.answer = (run) => run.chunk(LONG.slice(0, begin));
     const page = await chat.open();
     await chat.send('Hi');
     const run = await chat.run();
@@ -69,7 +76,7 @@ describe('speed', () => {
       Object.assign(globalThis, { shifts });
     });
 
-    for (let at = 3_000; at < 12_000; at += 60) {
+    for (let at = begin; at < 12_000; at += 60) {
       run.chunk(LONG.slice(at, at + 60));
       await new Promise((resolve) => setTimeout(resolve, 10));
     }

@@ -99,6 +99,13 @@ export const STATES: Record<string, (chat: ChatPage) => Promise<void>> = {
         title: 'The circle of fifths',
         url: 'https://example.org/fifths',
       });
+      run.chunk('', {
+        part: 'appendix',
+        index: 5,
+        kind: 'file',
+        title: 'progression.mid',
+        url: 'https://example.org/progression.mid',
+      });
       run.complete();
     };
     await chat.send(PROMPT);

@@ -30,7 +30,10 @@ export function Markdown({ text, complete, images }: MarkdownProps) {
   );
 }
 
-/** Blocks that are compared together: a long answer has a thousand, and all but the last few stay as they are. */
+/**
+ * Blocks that are compared, and laid out, together: a long answer has a thousand, and all but the last few stay as
+ * they are. Each group is a box, so that the browser looks at the boxes and not at all blocks when the last one grows.
+ */
 const GROUP = 32;
 
 function groupsOf(blocks: readonly Block[]): Block[][] {
@@ -44,8 +47,13 @@ interface GroupProps {
 }
 
 const Group = memo(
-  ({ blocks, images }: GroupProps) =>
-    blocks.map(({ key, token }) => <BlockView key={key} token={token} images={images} />),
+  ({ blocks, images }: GroupProps) => (
+    <div>
+      {blocks.map(({ key, token }) => (
+        <BlockView key={key} token={token} images={images} />
+      ))}
+    </div>
+  ),
   (a, b) =>
     a.images === b.images &&
     a.blocks.length === b.blocks.length &&

@@ -3,6 +3,7 @@ import { useStrings } from '../i18n/context.ts';
 import { CodeBlock } from '../markdown/CodeBlock.tsx';
 import { Markdown } from '../markdown/Markdown.tsx';
 import { linkUrl } from '../markdown/urls.ts';
+import { Icon } from './Icon.tsx';
 
 export interface AppendixProps {
   part: Part;
@@ -16,23 +17,29 @@ export function Appendix({ part, complete, images }: AppendixProps) {
   const kind = part.kind ?? '';
   return (
     <details className="assistant-appendix" part="appendix" data-kind={kind} open>
-      <summary>{part.title || strings.appendix[kind] || kind}</summary>
-      <AppendixBody part={part} complete={complete} images={images} />
+      <summary>
+        {kind === 'file' ? <Icon name="file" /> : null}
+        {part.title || strings.appendix[kind] || kind}
+      </summary>
+      <Link url={part.url} />
+      <Text part={part} complete={complete} images={images} />
     </details>
   );
 }
 
-function AppendixBody({ part, complete, images }: AppendixProps) {
-  if (part.kind === 'code') return <CodeBlock text={part.text} language={part.language ?? ''} />;
-  const url = part.url ? linkUrl(part.url) : null;
-  return (
-    <>
-      {url ? (
-        <a href={url} target="_blank" rel="noopener noreferrer nofollow">
-          {url.replace(/^https?:\/\//, '')}
-        </a>
-      ) : null}
-      <Markdown text={part.text} complete={complete} images={images} />
-    </>
-  );
+function Link({ url }: { url: string | null | undefined }) {
+  const safe = url ? linkUrl(url) : null;
+  return safe ? (
+    <a href={safe} target="_blank" rel="noopener noreferrer nofollow">
+      {safe.replace(/^https?:\/\//, '')}
+    </a>
+  ) : null;
+}
+
+/** A file is shown as it is, like code: its stars and hashes are its own, no markdown. */
+function Text({ part, complete, images }: AppendixProps) {
+  if (part.kind === 'file' && !part.text) return null;
+  if (part.kind === 'code' || part.kind === 'file')
+    return <CodeBlock text={part.text} language={part.language ?? ''} />;
+  return <Markdown text={part.text} complete={complete} images={images} />;
 }

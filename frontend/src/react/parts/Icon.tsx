@@ -10,6 +10,7 @@ const PATHS = {
   add: 'M10 4.5v11M4.5 10h11',
   devtools: 'M7 6l-4 4 4 4M13 6l4 4-4 4',
   info: 'M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM10 9.5v4M10 6.5v.1',
+  file: 'M5.5 3.5h6l3.5 3.5v9.5h-9.5zM11 3.5V7.5h4',
   alert: 'M10 3.5l7 12.5H3zM10 8.5v3.5M10 14v.1',
 } as const;
 
