@@ -151,15 +151,15 @@ def test_500_viewers_cost_at_most_four_connections(server: Server, valkey: Redis
     first = Client(server.base, "first")
     request_id, owner = started(first, "count", count=1)
     elsewhere(owner, lambda: first.record(request_id))  # a process that nobody has asked yet has no connections at all
-    swarm = Swarm(server.base, 50, mode="hold")
+    swarm = Swarm(server.base, 100, mode="hold")
     swarm.wait_streaming(3)
     gevent.sleep(0.5)
     before = connections()
-    answers = [Answer() for _ in range(450)]
-    jobs = [
-        gevent.spawn(one.client.follow, one.request_id, answers[place * 9 + tab])
+    answers = [Answer() for _ in range(400)]
+    jobs = [  # with room below ten viewers a request, for one that lost its connection and came again
+        gevent.spawn(one.client.follow, one.request_id, answers[place * 4 + tab])
         for place, one in enumerate(swarm.followers)
-        for tab in range(9)
+        for tab in range(4)
     ]
     with gevent.Timeout(60):
         while not all(len(answer.messages) >= 3 for answer in answers):
