@@ -19,7 +19,7 @@ from enum import Enum
 
 import orjson
 
-from .verify import begun, delays, fault, payload, whole
+from .verify import arrivals, begun, fault, payload, whole
 from .workload import Shape, Workload
 
 Address = tuple[str, int]
@@ -48,7 +48,10 @@ class Tally:
 
     post: list[float] = field(default_factory=list)
     probe: list[float] = field(default_factory=list)  # POSTs of the probes
-    delay: list[float] = field(default_factory=list)  # from the moment an event was due to its arrival
+    arrivals: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # of chunks: when, and how long after they were due
+    steady: list[float] = field(default_factory=list)  # when the steady time began and ended; since 1970
     first_byte: list[float] = field(default_factory=list)
     first_chunk: list[float] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
@@ -57,6 +60,12 @@ class Tally:
     open: int = 0  # streams that were open when all had come
     duration: float = 0.0
     cpu: float = 0.0  # of this process, as a share of one core
+
+    @property
+    def steady_arrivals(self) -> list[tuple[float, float]]:
+        """Those while all streams were open."""
+        begin, end = self.steady if len(self.steady) == 2 else (math.inf, math.inf)
+        return [one for one in self.arrivals if begin <= one[0] < end]
 
 
 class _State(Enum):
@@ -96,12 +105,15 @@ def run(
     address: Address,
     workload: Workload,
     tokens: Sequence[str],
+    *,
     on_tick: Callable[[], object] = lambda: None,
     on_open: Callable[[], object] = lambda: None,
+    on_steady: Callable[[], object] = lambda: None,
 ) -> Tally:
     """Runs a workload against a server, one client a token; ends when every client has ended or patience has.
 
-    `on_tick` is called several times a second; `on_open` once, when all clients have come.
+    `on_tick` is called several times a second; `on_open` once, when all clients have come; `on_steady` when the steady time
+    begins and when it ends.
     """
     cpu = time.process_time()
     dice = random.Random(7)
@@ -110,7 +122,7 @@ def run(
         clients = [_Client(this, token, index / len(tokens), dice) for index, token in enumerate(tokens)]
         step = max(1, len(tokens) // max(1, workload.probes))
         clients += [_Probe(this, token, 1.0, dice) for token in tokens[::step][: workload.probes]]
-        _drive(this, clients, on_tick, on_open)
+        _drive(this, clients, on_tick, on_open, on_steady)
     this.tally.duration = time.perf_counter() - this.begin
     this.tally.cpu = (time.process_time() - cpu) / this.tally.duration
     for client in this.later:
@@ -302,7 +314,7 @@ class _Client:
         self._tally.streams += 1
         self._tally.events += self._run.workload.log_length
         if self._run.workload.gap:
-            self._tally.delay += delays(self._parts, self._times)
+            self._tally.arrivals += arrivals(self._parts, self._times)
         return True
 
     def _again(self) -> None:
@@ -366,11 +378,18 @@ class _Probe(_Client):
         )
 
 
-def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object], on_open: Callable[[], object]) -> None:
+def _drive(
+    this: _Run,
+    clients: list[_Client],
+    on_tick: Callable[[], object],
+    on_open: Callable[[], object],
+    on_steady: Callable[[], object],
+) -> None:
     """Turns the loop: clients begin at their moments and hear of what happens on their connections."""
     waiting = sorted(clients, key=lambda client: -client.begin)
     by_fd: dict[int, _Client] = {}
     tick, settled, opened = 0.0, this.begin + this.workload.ramp + _SETTLE, math.inf
+    turns = [this.begin + moment for moment in this.workload.steady or ()]
     while waiting or by_fd:
         now = time.perf_counter()
         while waiting and waiting[-1].begin <= now:
@@ -384,6 +403,10 @@ def _drive(this: _Run, clients: list[_Client], on_tick: Callable[[], object], on
                 settled, opened = math.inf, now
                 this.tally.open = sum(client.holds for client in by_fd.values())
                 on_open()
+        if turns and now >= turns[0]:
+            turns.pop(0)
+            this.tally.steady.append(time.time())
+            on_steady()
         if _all_ended(this, [*waiting, *by_fd.values()], now, opened):
             return
         while this.resting and this.resting[0][0] <= now:

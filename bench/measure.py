@@ -48,6 +48,8 @@ class Measurement:
     first_chunk: Latency
     probe: Latency
     delay: Latency
+    steady_delay: Latency  # while all streams are open; NaN, as the next, where the workload has no such time
+    steady_cpu_per_event: float  # microseconds
     events_per_second: float
     posts_per_second: float
     cpu_per_event: float  # microseconds
@@ -64,6 +66,7 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         clients.run(server.address, workload.small(min(_WARM_UP, workload.clients)), tokens[:_WARM_UP])
         rss = peak = server.rss
         cpu, since = server.cpu_seconds, time.perf_counter()
+        steady: list[float] = []  # CPU time that the server had used when the steady time began, and when it ended
 
         def restart_clock() -> None:
             """Streams that hold are not judged by the work of their coming."""
@@ -78,11 +81,19 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         gc.collect()
         gc.disable()  # a pause here would look like one of the server
         try:
-            tally = clients.run(server.address, workload, tokens, watch_memory, restart_clock)
+            tally = clients.run(
+                server.address,
+                workload,
+                tokens,
+                on_tick=watch_memory,
+                on_open=restart_clock,
+                on_steady=lambda: steady.append(server.cpu_seconds),
+            )
         finally:
             gc.enable()
         cpu, lasted = server.cpu_seconds - cpu, time.perf_counter() - since
         largest = server.get("/bench/accounts")["largest"] if name == "assistant" else None
+    calm = tally.steady_arrivals
     return Measurement(
         server=name,
         workload=workload.name,
@@ -93,7 +104,9 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         first_byte=Latency.of(tally.first_byte),
         first_chunk=Latency.of(tally.first_chunk),
         probe=Latency.of(tally.probe),
-        delay=Latency.of(tally.delay),
+        delay=Latency.of([late for _, late in tally.arrivals]),
+        steady_delay=Latency.of([late for _, late in calm]),
+        steady_cpu_per_event=round(1e6 * (steady[1] - steady[0]) / len(calm), 2) if calm else math.nan,
         events_per_second=round(tally.events / tally.duration),
         posts_per_second=round(len(tally.post) / tally.duration),
         cpu_per_event=round(1e6 * cpu / max(1, tally.events), 2),

@@ -23,12 +23,14 @@ _LATENCIES = {
     "first_byte": "GET to first byte",
     "first_chunk": "GET to first chunk",
     "delay": "delay of a chunk",
+    "steady_delay": "the same, once all have come",
     "probe": "POST of a probe",
 }
 _NUMBERS = {
     "events_per_second": "events/s",
     "posts_per_second": "POST/s",
     "cpu_per_event": "server CPU per event, us",
+    "steady_cpu_per_event": "the same, once all have come",
     "server_cpu": "server CPU, % of a core",
     "rss_per_stream": "RSS grown per stream, KiB",
     "generator_cpu": "generator CPU, %",
@@ -73,7 +75,7 @@ def table(workload: Workload, columns: Mapping[str, Sequence[Measurement]]) -> s
                 _line(f"{label} p50/p95/p99/max, ms", (_shown(_latency(runs, name)) for runs in columns.values()))
             )
     for name, label in _NUMBERS.items():
-        if "event" in name and not workload.events:
+        if ("event" in name and not workload.events) or math.isnan(getattr(columns["assistant"][0], name)):
             continue
         lines.append(_line(label, (f"{median(getattr(run, name) for run in runs):,.6g}" for runs in columns.values())))
     lines.append(

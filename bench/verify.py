@@ -88,11 +88,11 @@ def begun(frames: bytes) -> bytes:
     return last
 
 
-def delays(parts: list[bytes], times: list[float]) -> list[float]:
-    """How late each chunk of a response came, by the moment it was due; seconds. `times` are those of its parts."""
+def arrivals(parts: list[bytes], times: list[float]) -> list[tuple[float, float]]:
+    """When each chunk of a response came, and how late by the moment it was due; seconds. `times` are those of its parts."""
     found = []
     for part, arrived in zip(parts, times, strict=True):
-        found += [arrived - int(due) / 1e6 for due in _DUE.findall(part)]
+        found += [(arrived, arrived - int(due) / 1e6) for due in _DUE.findall(part)]
     return found
 
 

@@ -13,6 +13,10 @@ ENVELOPE = 3
 WORDS = "token token token"
 
 
+# When the work of the clients' coming is done, after the ramp; seconds.
+CALM = 1.0
+
+
 class Shape(Enum):
     """What a client does: streams again and again, streams once, opens a stream that says nothing, or only posts."""
 
@@ -49,6 +53,12 @@ class Workload:
     @property
     def loops(self) -> bool:
         return self.shape in (Shape.LOOP, Shape.POST)
+
+    @property
+    def steady(self) -> tuple[float, float] | None:
+        """From when to when all have come and none has ended; seconds from the begin. None where there is no such time."""
+        begin = self.ramp + CALM
+        return (begin, self.seconds) if self.shape is Shape.ONCE and self.gap and begin < self.seconds else None
 
     @property
     def log_length(self) -> int:
