@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench.verify import begun, delays, fault, whole
+from bench.verify import arrivals, begun, fault, whole
 
 ROOT = Path(__file__).resolve().parents[2]
 CHUNKS = 4
@@ -97,7 +97,7 @@ def test_the_verifier_joins_what_several_connections_have_brought() -> None:
 def test_a_delay_is_counted_from_the_moment_that_a_text_names() -> None:
     part = b'id: 1-3\nevent: response_chunk\ndata: {"text":"0 1700000000500000 token"}\n\n'
 
-    assert delays([part, b":\n"], [1_700_000_001.0, 1_700_000_002.0]) == [0.5]
+    assert arrivals([part, b":\n"], [1_700_000_001.0, 1_700_000_002.0]) == [(1_700_000_001.0, 0.5)]
 
 
 def test_the_verifier_sees_a_response_that_was_cut() -> None:
