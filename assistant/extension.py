@@ -267,7 +267,7 @@ def _rates_storage(settings: Settings) -> dict[str, Any] | None:
     """Request rates are counted where requests live."""
     if settings.registry.startswith("memory:"):
         return None
-    from .registry.redis.connection import limiter_storage  # late: see build_registry
+    from .registry.redis.rates import limiter_storage  # late: see build_registry
 
     return limiter_storage(settings.registry, settings.redis_prefix)
 

@@ -15,7 +15,7 @@ from assistant.errors import StoreUnavailable
 from assistant.models import START, Cursor
 from assistant.protocols import IdempotencyKey
 from assistant.registry.redis import RedisRegistry
-from assistant.testing.contract import Recorder, completed, together
+from assistant.testing.contract import Recorder, completed, said, together
 from tests.redis.pair import SOON, Pair, cut, ids, until
 from tests.redis.servers import RedisServer
 
@@ -254,3 +254,18 @@ def test_many_who_look_at_once_are_not_refused_though_each_turn_takes_long(
     logs = together([lambda one=one: pair.two.read(one, START).cursor for one in some])  # type: ignore[misc]
 
     assert logs == [Cursor(1, 1)] * 200
+
+
+def test_a_log_that_redis_cannot_take_keeps_no_other_from_being_written(pair: Pair) -> None:
+    broken, fine = pair.scene.create(), pair.scene.create()
+    commands = pair.one.process.store.commands
+    stream = pair.one.process.scripts.key("s", broken)
+    commands.delete(stream)
+    commands.set(stream, "no stream any more")
+
+    RedisRegistry.append(pair.one, broken, 1, said("one"))
+    RedisRegistry.append(pair.one, fine, 1, said("two"))
+    pair.one.process.writer.flush()
+
+    assert ids(pair.two, fine) == ["1-1", "1-2"]
+    commands.delete(stream)

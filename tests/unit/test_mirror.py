@@ -129,7 +129,7 @@ def test_what_redis_lost_again_is_sent_again() -> None:
     batch = held.next_batch()
     assert batch is not None
     assert (batch.first, batch.last) == (2, 4)
-    assert batch.frames[:2] == held.mirror.behind(1)
+    assert [piece.frame for piece in batch.pieces[:2]] == held.mirror.behind(1)
 
 
 def test_a_batch_is_bounded_but_never_empty() -> None:

@@ -7,7 +7,8 @@ import pytest
 from assistant.clock import Clock
 from assistant.config import ConfigError, Settings
 from assistant.extension import build_registry
-from assistant.registry.redis.connection import Store, limiter_storage, parse
+from assistant.registry.redis.connection import Store, parse
+from assistant.registry.redis.rates import limiter_storage
 
 
 @pytest.mark.parametrize(

@@ -118,14 +118,9 @@ class Store:
                 client.connection_pool.disconnect()
 
 
-def limiter_storage(url: str, prefix: str) -> dict[str, Any] | None:
-    """How flask-limiter counts in the same Redis: its `storage_uri` and `storage_options`; None for a cluster, where each
-    worker counts for itself. No password is in them, and Redis need not be there yet."""
-    address = parse(url)
-    if address.kind == "cluster":
-        return None
-    pool = _client(address, _RATES, CONNECT).connection_pool
-    return {"storage_uri": "redis://", "storage_options": {"connection_pool": pool, "key_prefix": f"{prefix}:rates"}}
+def address_pool(address: Address) -> Any:
+    """The connections by which rates are counted. A count that takes long is not waited for: see web/limits.py."""
+    return _client(address, _RATES, CONNECT).connection_pool
 
 
 def _client(address: Address, connections: int, answer: float = ANSWER) -> Any:
@@ -169,4 +164,4 @@ def _for_sentinels(options: dict[str, Any], address: Address) -> dict[str, Any]:
     return {**known, "password": password} if password else known
 
 
-__all__ = ["ANSWER", "Address", "RedisError", "Store", "limiter_storage", "parse"]
+__all__ = ["ANSWER", "Address", "RedisError", "Store", "address_pool", "parse"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Event as Flag
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ... import sse
 from ...config import Settings
@@ -48,8 +49,18 @@ class Batch(NamedTuple):
         return self.pieces[-1].seq
 
     @property
-    def frames(self) -> list[bytes]:
-        return [piece.frame for piece in self.pieces]
+    def arguments(self) -> list[Any]:
+        """What the script `append` is told of it."""
+        held, pieces = self.held, self.pieces
+        state = next((piece.state for piece in reversed(pieces) if piece.state), "")
+        loud = "1" if any(piece.loud and not piece.end for piece in pieces) else ""
+        later = list(islice(held.pending, len(pieces), None))  # what the next batch brings
+        size = held.size - sum(len(piece.frame) for piece in later)
+        actions = [part for piece in pieces if piece.action for part in piece.action]
+        return [
+            held.ctx.request_id, held.attempt, self.first, self.last, b"".join(piece.frame for piece in pieces), state, loud,
+            size, held.events - len(later), pieces[-1].end, len(actions) // 2, *actions,
+        ]  # fmt: skip
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -1,7 +1,7 @@
 """Writer: the one place of a process that writes events to Redis.
 
-All that is pending goes in one pipeline: at once when it was quiet, at most every few milliseconds under load, so that
-events of a request join into one entry. What Redis has acknowledged goes into the mirrors, then to those processes where
+All that is pending goes in one pipeline: at once when it was quiet, in pauses that grow with the load, so that events of a
+request join into one entry. What Redis has acknowledged goes into the mirrors, then to those processes where
 somebody watches. While Redis does not answer everything stays in its order and is tried again.
 """
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from threading import Event as Flag
 from threading import Lock
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     RedisError,
+    ResponseError,
     TimeoutError,
 )
 
@@ -33,14 +35,15 @@ from .scripts import Scripts
 
 log = logging.getLogger("assistant.registry")
 
-# Shortest time from one flush to the next; seconds. A reader sees no difference, and under load a fourth of the work is left.
-PACE = 0.005
+# From one flush to the next; seconds. At least the first, so that the events of a moment share a go. In a loop that is
+# behind, so many times what it is late, so that the events of a request share an entry; a reader sees no difference.
+_PACE, _LATE, _LONGEST = 0.001, 4, 0.020
 # Pause before a flush that failed is tried again; seconds.
 _AGAIN = 0.1
 # How long events may wait for Redis before their request is stopped; seconds (protocol: store_unavailable).
 PATIENCE = 30.0
-# Most entries of one pipeline, so that its answer comes in time.
-_ENTRIES = 500
+# Most entries of one pipeline, so that its answer comes in time, and of one script.
+_ENTRIES, _CALL = 500, 100
 # What a cluster answers for a node that is away: as good as no answer.
 _AWAY = (ClusterDownError, ConnectionError, TimeoutError)
 # Largest message to another process; bytes. More is left to its own look at the stream.
@@ -102,12 +105,14 @@ class Writer:
     # --- the loop ---
     def run(self) -> None:
         """Flushes until it is stopped; what is pending then goes in a last flush."""
-        last = 0.0
+        due = 0.0
         while not self.stopped:
             self._bell.wait()
-            time.sleep(max(0.0, last + PACE - time.monotonic()))
+            asked = time.monotonic()
+            time.sleep(max(0.0, due - asked))
             self._bell.clear()
-            last = time.monotonic()
+            now = time.monotonic()
+            due = now + min(_LONGEST, max(_PACE, _LATE * (now - max(due, asked))))
             try:
                 if not self.flush():
                     time.sleep(_AGAIN)
@@ -122,11 +127,11 @@ class Writer:
         self.ring()
 
     def flush(self) -> bool:
-        """Writes what is pending; False when Redis did not take it. It is then still pending."""
+        """Writes what is pending, and not what comes meanwhile; False when Redis did not take it. It is then still pending."""
         with self._turn:
             while True:
                 with self._lock:
-                    batches, chores = self._collected()
+                    batches, chores, more = self._collected()
                 if not batches and not chores:
                     return True
                 answers = self._sent(batches, chores)
@@ -140,16 +145,23 @@ class Writer:
                     self._publish(packets)
                 if any(isinstance(answer, Exception) for answer in answers):
                     return False
+                if not more:
+                    return True
 
-    def _collected(self) -> tuple[list[Batch], list[Chore]]:
+    def _collected(self) -> tuple[list[Batch], list[Chore], bool]:
+        """What one go takes, and whether that leaves something."""
         batches = []
-        for request_id, held in list(self._dirty.items())[:_ENTRIES]:
+        dirty, chores = list(self._dirty.items()), self._chores[:_ENTRIES]
+        more = len(dirty) > _ENTRIES or len(self._chores) > _ENTRIES
+        for request_id, held in dirty[:_ENTRIES]:
             batch = held.next_batch()
             if batch is None:
                 del self._dirty[request_id]
             else:
                 batches.append(batch)
-        return batches, self._chores[:_ENTRIES]
+                more = more or len(batch.pieces) < len(held.pending)
+        batches.sort(key=_ending)
+        return batches, chores, more
 
     def _sent(self, batches: list[Batch], chores: list[Chore]) -> list[Any] | None:
         """The answers for both; None when Redis cannot be reached."""
@@ -172,26 +184,17 @@ class Writer:
     def _asked(self, batches: list[Batch], chores: list[Chore]) -> list[Any]:
         """What Redis says to each. Raises RedisError when it says nothing."""
         pipe = self._store.writing.pipeline(transaction=False)
-        for batch in batches:
-            ending = batch.pieces[-1].end or batch.held.given_up
-            self._scripts.queue(pipe, "finish" if ending else "append", *self._arguments(batch))
+        calls = list(_calls(batches))
+        for script, some in calls:
+            arguments = [argument for batch in some for argument in batch.arguments]
+            self._scripts.queue(pipe, script, self._moment(), self._retention, *arguments)
         for chore in chores:
             self._scripts.queue(pipe, chore.script, *chore.arguments)
         answers: list[Any] = pipe.execute(raise_on_error=False)
         if (away := next((one for one in answers if isinstance(one, _AWAY)), None)) is not None:
             raise away
-        return answers
-
-    def _arguments(self, batch: Batch) -> list[Any]:
-        held, pieces = batch.held, batch.pieces
-        state = next((piece.state for piece in reversed(pieces) if piece.state), "")
-        actions = [part for piece in pieces if piece.action for part in piece.action]
-        loud = "1" if any(piece.loud and not piece.end for piece in pieces) else ""
-        late = held.size - sum(len(piece.frame) for piece in held.pending) + sum(map(len, batch.frames))
-        return [
-            held.ctx.request_id, held.attempt, batch.first, batch.last, b"".join(batch.frames), state, loud,
-            late, held.events - len(held.pending) + len(pieces), pieces[-1].end, self._retention, self._moment(), *actions,
-        ]  # fmt: skip
+        told = zip(calls, answers, strict=False)  # those of the chores follow
+        return [one for (_, some), answer in told for one in _each(answer, len(some))] + answers[len(calls) :]
 
     # --- the answers ---
     def _settled(self, batches: list[Batch], answers: list[Any]) -> dict[str, list[Packet]]:
@@ -262,6 +265,26 @@ class Writer:
             pipe.execute(raise_on_error=False)
         except RedisError as problem:  # they find it in the stream
             self._store.failed(problem)
+
+
+def _ending(batch: Batch) -> bool:
+    """Whether it is to be taken even by a Redis that is full."""
+    return bool(batch.pieces[-1].end) or batch.held.given_up
+
+
+def _calls(batches: list[Batch]) -> Iterator[tuple[str, list[Batch]]]:
+    """The scripts to run, each with its batches. Redis does nothing else during one, so none is long."""
+    for ending, those in groupby(batches, _ending):
+        some = list(those)
+        for at in range(0, len(some), _CALL):
+            yield "finish" if ending else "append", some[at : at + _CALL]
+
+
+def _each(answer: Any, count: int) -> list[Any]:
+    """What a script says to each of its batches: its own failure is that of all."""
+    if isinstance(answer, Exception):
+        return [answer] * count
+    return [ResponseError(rest[0].decode()) if word == b"failed" else [word, *rest] for word, *rest in answer]
 
 
 def _undone(chores: list[Chore], answers: list[Any]) -> list[Chore]:
