@@ -46,10 +46,12 @@ class Transcript:
         that begins without a kind; nothing is kept until `keep`.
 
         An appendix that reasoning has interrupted goes on as a new part, which says again what it is."""
-        data = event.data
+        data, parts = event.data, self._parts
+        if parts and data["part"] == parts[-1].part and "kind" not in data:  # nearly always: it goes on
+            return {**data, "index": len(parts) - 1}
         if self._opens(data):
-            return {**self._resumed(data), **data, "index": len(self._parts)}
-        return {**data, "index": len(self._parts) - 1}
+            return {**self._resumed(data), **data, "index": len(parts)}
+        return {**data, "index": len(parts) - 1}
 
     def keep(self, data: dict[str, Any]) -> None:
         """Keeps a chunk that is in the log."""

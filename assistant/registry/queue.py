@@ -86,11 +86,11 @@ class EventQueue:
         owed = repeated(event, payload)
         seq = self._next(attempt)
         frame = sse.numbered(event.name, payload, attempt, seq)
-        size = len(frame)
-        if len(self._frames) + 2 > self.max_events or self.bytes + size + self._owed + owed > self.max_bytes:
+        frames, size = self._frames, self.bytes + len(frame)
+        if len(frames) + 2 > self.max_events or size + self._owed + owed > self.max_bytes:
             raise BudgetExceeded
-        self._frames.append(frame)
-        self.bytes += size
+        frames.append(frame)
+        self.bytes = size
         self._owed += owed
         return Cursor(attempt, seq)
 
@@ -139,7 +139,7 @@ class EventQueue:
         self.bytes = len(self._sealed.block)
 
     def _next(self, attempt: int) -> int:
-        if self.closed:
+        if self._sealed is not None:
             raise RequestClosed
         if attempt != self._attempt:
             raise Fenced

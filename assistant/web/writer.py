@@ -36,8 +36,8 @@ _BREATH = 0.0001
 # How long a flush may have waited for its turn in a loop that keeps up; seconds.
 _BEHIND = 0.003
 # What others get for each second that sending takes in a loop that is behind, and the longest that events are held back
-# for it; seconds. A reader sees no difference below 100 ms.
-_SHARE, _LONGEST = 9.0, 0.050
+# for it; seconds. A reader sees no difference up to 100 ms.
+_SHARE, _LONGEST = 9.0, 0.100
 
 
 class Flusher:
