@@ -143,6 +143,20 @@ describe('an answer', () => {
     expect(await song?.locator('a').getAttribute('href')).toBe('https://a.test/song.mid');
     expect(await song?.locator('figure, .assistant-markdown').count()).toBe(0);
   });
+
+  it('that has nothing to show says so', async () => {
+    chat.answer = (run) => run.complete();
+    await chat.open();
+    await chat.send('Hi');
+    await chat.state('complete');
+    expect(await chat.answered.locator('.assistant-note').textContent()).toBe('This answer has no text.');
+
+    chat.answer = whole('Words.');
+    await chat.send('Again');
+    await chat.state('complete');
+
+    expect(await chat.answered.locator('.assistant-note').count()).toBe(0);
+  });
 });
 
 describe('stopping', () => {

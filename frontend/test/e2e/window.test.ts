@@ -208,6 +208,9 @@ describe('an approval', () => {
     await chat.page.getByText('Waiting for your decision').waitFor();
     await chat.button('Deny').click();
     await chat.page.getByText('Got denied').waitFor();
+    const line = chat.answered.locator('p.assistant-action');
+    expect(await line.textContent()).toBe('insert_track: declined');
+    expect(await line.locator('svg').getAttribute('data-icon')).toBe('close');
 
     chat.answer = (run) => {
       run.propose(ask);

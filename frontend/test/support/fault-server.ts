@@ -102,7 +102,7 @@ export class Run {
       Object.assign(action, { phase: 'claimed', claim: reply.claim });
     } else {
       if (action.phase === 'resolved') return 409;
-      Object.assign(action, { phase: 'resolved', value: reply.value });
+      Object.assign(action, { phase: 'resolved', status: reply.status, value: reply.value });
     }
     const { claim: _secret, ...shown } = action;
     this.append('action', shown);

@@ -70,6 +70,7 @@ export const en = {
   deciding: 'Waiting for your decision',
   stopping: 'Stopping',
   stopped: 'Stopped',
+  noText: 'This answer has no text.',
   lost: 'Connection lost, reconnecting',
   failed: 'The answer failed',
   reconnecting: (tries: number) => `Reconnecting (try ${tries})`,

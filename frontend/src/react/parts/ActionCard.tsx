@@ -2,7 +2,7 @@ import { useState } from 'react';
 import type { ActionData } from '../../core/index.ts';
 import { useCountdown } from '../hooks/useCountdown.ts';
 import { useStrings } from '../i18n/context.ts';
-import { Icon } from './Icon.tsx';
+import { Icon, type IconName } from './Icon.tsx';
 
 export interface ActionCardProps {
   action: ActionData;
@@ -20,14 +20,19 @@ export function ActionCard({ action, over, onAnswer }: ActionCardProps) {
   return asks ? <Question action={action} onAnswer={onAnswer} /> : <Line action={action} />;
 }
 
+const ICONS: Readonly<Record<string, IconName>> = {
+  ok: 'check',
+  error: 'alert',
+  expired: 'alert',
+  denied: 'close',
+};
+
 function Line({ action: { name, phase, status } }: { action: ActionData }) {
   const strings = useStrings();
   const state = phase === 'resolved' ? (status ?? 'ok') : phase;
   return (
     <p className="assistant-action" part="action" data-state={state}>
-      <Icon
-        name={state === 'ok' ? 'check' : state === 'error' || state === 'expired' ? 'alert' : 'devtools'}
-      />
+      <Icon name={ICONS[state] ?? 'devtools'} />
       <span>{strings.actionDone(name, strings.actionStates[state] ?? state)}</span>
     </p>
   );

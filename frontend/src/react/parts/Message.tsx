@@ -77,6 +77,9 @@ export const AnswerView = memo(({ answer, images, actions }: AnswerViewProps) =>
         .map((action) => (
           <ActionCard key={action.action_id} action={action} over={over} onAnswer={actions.onAnswer} />
         ))}
+      {answer.state === 'complete' && !answer.parts.length && !answer.actions.length ? (
+        <p className="assistant-note">{strings.noText}</p>
+      ) : null}
       {answer.state === 'cancelled' ? (
         <p className="assistant-note">
           <Icon name="stop" />
