@@ -15,7 +15,7 @@ from functools import partial
 import orjson
 
 from . import goals, report, server
-from .measure import Measurement, measure
+from .measure import PRODUCTS, Measurement, measure
 from .workload import Workload, workloads
 
 Runs = dict[tuple[str, str], list[Measurement]]
@@ -31,7 +31,7 @@ def main() -> int:
     machine = report.machine(cpus := _pin())
     loads = [one for one in workloads(options.requests, options.seconds, options.ramp) if one.name in options.only]
     runs = _run(loads, options, cpus[0] if cpus else None)
-    missed = {load.name: report.missed(load.name, runs[load.name, "assistant"]) for load in loads}
+    missed = {load.name: report.missed(load.name, runs[load.name, goals.PEERS[load.name][0]]) for load in loads}
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
     if options.json:
         everything = [asdict(run) for found in runs.values() for run in found]
@@ -51,7 +51,7 @@ def _run(loads: list[Workload], options: argparse.Namespace, cpu: int | None) ->
     runs: Runs = {}
     for repeat in range(options.repeats):
         for load in loads:
-            names = ["assistant"] if options.alone else list(goals.PEERS[load.name])
+            names = list(goals.PEERS[load.name][: 1 if options.alone else None])
             for name in names[:: 1 if repeat % 2 == 0 else -1]:
                 print(f"repeat {repeat + 1}/{options.repeats}: {load.name}, {name} ...", file=sys.stderr, flush=True)
                 try:
@@ -65,7 +65,7 @@ def _run(loads: list[Workload], options: argparse.Namespace, cpu: int | None) ->
 
 def _said(loads: list[Workload], runs: Runs, missed: dict[str, list[str]], about: str) -> str:
     parts = [f"```\n{about}\n```"]
-    if any(peer != "assistant" for _, peer in runs):
+    if any(peer not in PRODUCTS for _, peer in runs):
         parts.append(
             "## Goals\n\nMedians of ratios paired in each repeat; a core is that of the server.\n\n" + goals.table(runs)
         )

@@ -14,6 +14,8 @@ from . import clients
 from .server import SECRET, Server
 from .workload import Workload
 
+# The product, by its registry; it alone keeps accounts.
+PRODUCTS = ("assistant", "redis")
 # Clients with a few small requests before the measured ones, so that imports and caches are paid.
 _WARM_UP = 50
 
@@ -61,7 +63,7 @@ class Measurement:
 
 def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measurement:
     """Starts a server, loads it, and stops it."""
-    tokens = [_token(f"user-{number}") for number in range(workload.clients)]
+    tokens = tokens_for(workload.clients)
     with make() as server:
         clients.run(server.address, workload.small(min(_WARM_UP, workload.clients)), tokens[:_WARM_UP])
         rss = peak = server.rss
@@ -92,7 +94,7 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         finally:
             gc.enable()
         cpu, lasted = server.cpu_seconds - cpu, time.perf_counter() - since
-        largest = server.get("/bench/accounts")["largest"] if name == "assistant" else None
+        largest = server.get("/bench/accounts")["largest"] if name in PRODUCTS else None
     calm = tally.steady_arrivals
     return Measurement(
         server=name,
@@ -115,6 +117,11 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         rss_per_stream=round((peak - rss) / 1024 / max(1, tally.open or tally.streams), 1),
         largest=largest,
     )
+
+
+def tokens_for(users: int) -> list[str]:
+    """A login for each."""
+    return [_token(f"user-{number}") for number in range(users)]
 
 
 def _token(user: str) -> str:

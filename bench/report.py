@@ -68,19 +68,18 @@ def faults(runs: Sequence[Measurement]) -> Counter[str]:
 
 def table(workload: Workload, columns: Mapping[str, Sequence[Measurement]]) -> str:
     """The lines of one workload: a column a server, the product first."""
-    lines = [_line(f"medians of {len(columns['assistant'])}", columns)]
+    ours = next(iter(columns.values()))
+    lines = [_line(f"medians of {len(ours)}", columns)]
     for name, label in _LATENCIES.items():
-        if not math.isnan(_latency(columns["assistant"], name).p50):
+        if not math.isnan(_latency(ours, name).p50):
             lines.append(
                 _line(f"{label} p50/p95/p99/max, ms", (_shown(_latency(runs, name)) for runs in columns.values()))
             )
     for name, label in _NUMBERS.items():
-        if ("event" in name and not workload.events) or math.isnan(getattr(columns["assistant"][0], name)):
+        if ("event" in name and not workload.events) or math.isnan(getattr(ours[0], name)):
             continue
         lines.append(_line(label, (f"{median(getattr(run, name) for run in runs):,.6g}" for runs in columns.values())))
-    lines.append(
-        _line("largest request, bytes accounted", [f"{max(run.largest or 0 for run in columns['assistant']):,}"])
-    )
+    lines.append(_line("largest request, bytes accounted", [f"{max(run.largest or 0 for run in ours):,}"]))
     for label, say in (("streams complete and in order", _complete), ("faults", _counted)):
         lines.append(_line(label, map(say, columns.values())))
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

@@ -18,6 +18,8 @@ from typing import Any, Self
 import orjson
 import psutil
 
+from tests.redis.servers import RedisServer
+
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "the-load-test-signs-its-own-tokens-with-this-text"
 
@@ -111,6 +113,30 @@ class Server:
         self._folder.cleanup()
 
 
+class OverRedis(Server):
+    """Runs with a Redis of its own, on any CPU, that the environment names as `named`."""
+
+    def __init__(self, alone: Server, named: str) -> None:
+        super().__init__(alone._arguments, alone._environ, alone._cpu)
+        self._redis = RedisServer(maxmemory="2gb")
+        self._named = named
+
+    def __enter__(self) -> Self:
+        self._redis.start()
+        self._environ = {**self._environ, self._named: self._redis.url}
+        try:
+            return super().__enter__()
+        except BaseException:
+            self._redis.__exit__()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            super().__exit__(kind, value, at)
+        finally:
+            self._redis.__exit__()
+
+
 @contextmanager
 def pinned(cpu: int | None) -> Iterator[None]:
     """While entered, this process, and so each child it starts, runs on one CPU; on any when it is None."""
@@ -127,7 +153,7 @@ GUNICORN = [sys.executable, "-m", "gunicorn"]
 _STARLETTE = ROOT / "bench" / "out" / "starlette"
 
 
-def product(streams: int, cpu: int | None) -> Server:
+def product(streams: int, cpu: int | None, environ: Mapping[str, str] | None = None) -> Server:
     """The product under its own gunicorn.conf.py; its caps and rates are raised as a user would raise them."""
     room = max(1000, streams + streams // 10)
     return Server(
@@ -138,18 +164,22 @@ def product(streams: int, cpu: int | None) -> Server:
             "ASSISTANT_MAX_ACTIVE": str(10 * room),
             "ASSISTANT_MAX_STREAMS": str(room),
             "ASSISTANT_MAX_ACTIVE_PER_USER": "1000",
+            "WORKERS": "1",
+            **(environ or {}),
         },
         cpu,
     )
 
 
-def naive(streams: int, cpu: int | None, environ: Mapping[str, str] | None = None) -> Server:
+def naive(
+    streams: int, cpu: int | None, environ: Mapping[str, str] | None = None, app: str = "bench.peers.naive:app"
+) -> Server:
     """The naive server with the same worker, backlog and keep-alive."""
     flags = (
         "--worker-class gevent --workers 1 --backlog 2048 --keep-alive 5 --no-control-socket --bind 127.0.0.1:{port}"
     )
     return Server(
-        [*GUNICORN, *flags.split(), "--worker-connections", str(2 * streams + 200), "bench.peers.naive:app"],
+        [*GUNICORN, *flags.split(), "--worker-connections", str(2 * streams + 200), app],
         environ or {},
         cpu,
     )
@@ -180,6 +210,16 @@ def starlette(_: int, cpu: int | None) -> Server:
     return Server(command, {}, cpu)
 
 
+def shared(streams: int, cpu: int | None) -> Server:
+    """The product over Redis."""
+    return OverRedis(product(streams, cpu), "ASSISTANT_REGISTRY")
+
+
+def xread(streams: int, cpu: int | None) -> Server:
+    """The naive server over Redis."""
+    return OverRedis(naive(streams, cpu, app="bench.peers.xread:app"), "REDIS_URL")
+
+
 # Each peer by its name in the tables.
 MAKERS: dict[str, Callable[[int, int | None], Server]] = {
     "assistant": product,
@@ -187,6 +227,8 @@ MAKERS: dict[str, Callable[[int, int | None], Server]] = {
     "starlette": starlette,
     "raw": raw,
     "secured": secured,
+    "redis": shared,
+    "xread": xread,
 }
 
 

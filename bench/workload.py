@@ -86,6 +86,8 @@ def workloads(clients: int, seconds: float, ramp: float) -> list[Workload]:
                  hold=600),
         Workload("rough", f"{clients:,} users looping, 20 % cut and resume, 10 % read slowly", Shape.LOOP, clients, 100,
                  0.0, seconds, ramp, leavers=0.2, slow=0.1),
+        Workload("shared", f"{max(1, clients // 5):,} users looping over a Redis", Shape.LOOP, max(1, clients // 5), 100, 0.0,
+                 seconds, ramp),
     ]  # fmt: skip
 
 
