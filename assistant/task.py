@@ -10,18 +10,16 @@ a greenlet that died without doing so.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 from gevent.queue import Empty, SimpleQueue
 
+from .account import Account
 from .actions import ActionSpec
 from .errors import (
-    CODES,
     ActionDenied,
     ActionExpired,
     ActionFailed,
@@ -35,8 +33,9 @@ from .errors import (
     StoreUnavailable,
     WorkerLost,
 )
-from .events import Ask, Event, clean_text, clean_value, failure, status
+from .events import Ask, Event, clean_value, failure, status
 from .models import ActionReply, ClaimReply, RequestContext, ResultReply, Status
+from .protocols import Snapshot
 from .run import Run
 from .signals import (
     answer_begun,
@@ -56,8 +55,6 @@ log = logging.getLogger("assistant.task")
 
 T = TypeVar("T")
 
-# Longest name that a provider may give its model or its reason to end; characters.
-_NAME = 200
 # How long a stopped handler may go on before its request is finished over its head; seconds (protocol: Stopping).
 GRACE = 2.0
 
@@ -72,27 +69,6 @@ class Stop(BaseException):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a request used. Durations in seconds; `first_chunk` is None when there was none.
-
-    `viewers` is how many came in all, `kinds` how many events of each name there were, `chunk_interval` the mean time
-    between two chunks, and `stopping` the time from a stop to the end of the handler and of its connection to a model.
-    """
-
-    duration: float
-    first_chunk: float | None
-    events: int
-    chunks: int
-    bytes: int
-    input_tokens: int
-    output_tokens: int
-    viewers: int = 0
-    kinds: Mapping[str, int] = field(default_factory=dict)
-    chunk_interval: float | None = None
-    stopping: float | None = None
-
-
 class Task:
     """One running request; the inbox of its owner."""
 
@@ -102,11 +78,7 @@ class Task:
         self._ctx = ctx
         self._run = Run(ctx, settings=runner.settings, catalog=runner.catalog, llm=runner.llm, context=runner.context)
         self._transcript = said or Transcript()
-        self._started = runner.clock.monotonic()
-        self._first_chunk: float | None = None
-        self._answered_at = 0  # when the first and the latest chunk were out; ms since 1970
-        self._latest_at = 0
-        self._kinds: Counter[str] = Counter(status=int(ctx.attempt == 1))  # without chunks; the registry appends `1-1`
+        self._account = Account(self._run, self._transcript, runner.clock)
         self._reason: str | None = None
         self._thrown = False
         self._interruptible = False
@@ -115,8 +87,6 @@ class Task:
         self._ended = False
         self._generator: Generator[Event, Any, None] | None = None
         self._verdict: Event | None = None
-        self._stopped_at: float | None = None
-        self._closed_at: float | None = None
         self._loop = gevent.get_hub().loop
         self._greenlet = gevent.Greenlet(self._work)
 
@@ -140,7 +110,7 @@ class Task:
             return
         if self._reason is None:
             self._reason = reason
-            self._stopped_at = self._runner.clock.monotonic()
+            self._account.stop_begun()
             self._loop.run_callback(self._deliver)
             if reason == "cancelled":
                 self._say_cancelling()
@@ -165,7 +135,7 @@ class Task:
     @property
     def overrun_since(self) -> float | None:
         """When a stop or the clean-up began that has not led to an end yet; monotonic seconds."""
-        return None if self._ended else self._stopped_at
+        return None if self._ended else self._account.ending_since
 
     def _say_cancelling(self) -> None:
         with suppress(*LOST, BudgetExceeded):
@@ -193,18 +163,18 @@ class Task:
             self._generator = self._runner.catalog.modes[self._ctx.mode].handler(self._run)
             self._drive(self._generator)
             self._check_stop()
-            return self._complete("completed")
+            return self._account.complete("completed")
         except Stop as stop:
-            return self._stopped(stop.reason)
+            return self._account.stopped(stop.reason)
         except gevent.GreenletExit:  # somebody killed the greenlet: the link finishes
             raise
         except AssistantError as problem:
-            return self._stopped(self._reason) if self._reason else self._failed(problem)
+            return self._account.stopped(self._reason) if self._reason else self._account.failed(problem)
         except BaseException:  # also SystemExit and a leaked gevent.Timeout: they end this request, not the worker
             if self._reason:  # what a handler raises while it is being stopped is not news
-                return self._stopped(self._reason)
+                return self._account.stopped(self._reason)
             log.exception("the handler of mode %s failed", self._ctx.mode, extra={"request_id": self._ctx.request_id})
-            return self._failed(HandlerFailed())
+            return self._account.failed(HandlerFailed())
 
     def _drive(self, generator: Generator[Event, Any, None]) -> None:
         """Takes the handler turn by turn; its events go into the log, answers to its questions go back."""
@@ -233,8 +203,7 @@ class Task:
         """Runs the handler's clean-up, for which it has GRACE; what that raises does not replace the outcome."""
         if self._generator is None:
             return
-        if self._stopped_at is None:
-            self._stopped_at = self._runner.clock.monotonic()
+        self._account.cleaning_begun()
         try:
             self._generator.close()
         except gevent.GreenletExit:
@@ -242,7 +211,7 @@ class Task:
         except BaseException:
             log.exception("a handler's clean-up failed", extra={"request_id": self._ctx.request_id})
         finally:
-            self._closed_at = self._runner.clock.monotonic()
+            self._account.cleaned()
 
     def _answered(self, generator: Generator[Event, Any, None], question: Ask) -> Callable[[], Event]:
         try:
@@ -344,12 +313,11 @@ class Task:
         data = self._transcript.place(event)
         data["ts"] = self._runner.clock.now()
         self._registry.append(self._ctx.request_id, self._ctx.attempt, Event(event.name, data))
-        self._latest_at = data["ts"]
         self._transcript.keep(data)
-        if self._first_chunk is None:
-            self._answered_at = self._latest_at
-            self._first_chunk = self._elapsed()
-            emit(answer_begun, self._runner.sender, ctx=self._ctx, seconds=self._first_chunk)
+        account = self._account
+        account.latest_at = data["ts"]
+        if account.first_chunk is None:
+            emit(answer_begun, self._runner.sender, ctx=self._ctx, seconds=account.answer_begun())
 
     def _publish_action(self, data: dict[str, Any]) -> None:
         self._log("action", data)
@@ -358,7 +326,7 @@ class Task:
     def _log(self, name: str, data: dict[str, Any]) -> None:
         event = Event(name, {**data, "ts": self._runner.clock.now()})
         event_id = self._registry.append(self._ctx.request_id, self._ctx.attempt, event)
-        self._kinds[name] += 1
+        self._account.kinds[name] += 1
         emit(event_published, self._runner.sender, ctx=self._ctx, event=event, event_id=str(event_id))
 
     # --- the end ---
@@ -376,7 +344,7 @@ class Task:
             return
         finally:
             self._ended = True
-        self._kinds[written.name] += 1
+        self._account.kinds[written.name] += 1
         emit(
             processing_finished,
             self._runner.sender,
@@ -384,7 +352,7 @@ class Task:
             run=self._run,
             result=written.data,
             event=written,
-            usage=self._usage(),
+            usage=self._account.usage(self._kept()),
         )
 
     def _finish(self, terminal: Event) -> Event:
@@ -399,13 +367,22 @@ class Task:
 
     def _conclude_now(self) -> None:
         """Ends the request with what is known of it, inside the app's context where that can be had."""
-        verdict = self._verdict or (self._stopped(self._reason) if self._reason else self._failed(Internal()))
+        verdict = self._verdict or (
+            self._account.stopped(self._reason) if self._reason else self._account.failed(Internal())
+        )
         try:
             with self._runner.context():
                 self._conclude(verdict)
         except Exception:
             log.exception("a request had to end without its context", extra={"request_id": self._ctx.request_id})
             self._conclude(verdict)
+
+    def _kept(self) -> Snapshot | None:
+        """What the registry knows of the request; None where it cannot be asked any more."""
+        try:
+            return self._registry.snapshot(self._ctx.request_id)
+        except (NotFound, StoreUnavailable):
+            return None
 
     def _left(self, _: gevent.Greenlet) -> None:
         """Runs in the hub once the greenlet is dead."""
@@ -418,67 +395,6 @@ class Task:
         if not self._ended:
             self._conclude_now()
         self._runner.ended(self._ctx.request_id)
-
-    def _usage(self) -> Usage:
-        try:
-            kept = self._registry.snapshot(self._ctx.request_id)
-        except (NotFound, StoreUnavailable):
-            kept = None
-        chunks = self._transcript.chunks
-        kinds = self._kinds + Counter(response_chunk=chunks)
-        return Usage(
-            duration=self._elapsed(),
-            first_chunk=self._first_chunk,
-            events=kinds.total(),
-            chunks=chunks,
-            bytes=kept.bytes if kept else 0,
-            input_tokens=self._run.input_tokens,
-            output_tokens=self._run.output_tokens,
-            viewers=kept.views if kept else 0,
-            kinds=kinds,
-            # by the wall clock, which each chunk's `ts` has asked already: it may be set back
-            chunk_interval=max(0, self._latest_at - self._answered_at) / 1000 / (chunks - 1) if chunks > 1 else None,
-            stopping=self._stopping(),
-        )
-
-    def _stopping(self) -> float | None:
-        if self._reason is None or self._stopped_at is None:
-            return None
-        closed = self._closed_at if self._closed_at is not None else self._runner.clock.monotonic()
-        return round(max(0.0, closed - self._stopped_at), 6)
-
-    def _stopped(self, reason: str) -> Event:
-        """A user's cancel, and only that, is a `complete`; every other reason is the code of an error."""
-        if reason == "cancelled":
-            return self._complete("cancelled")
-        return self._failed(CODES.get(reason, Internal)())
-
-    def _complete(self, outcome: str) -> Event:
-        run, transcript = self._run, self._transcript
-        return Event(
-            "complete",
-            {
-                "outcome": outcome,
-                **transcript.partial,
-                "actions": transcript.actions,
-                "finish_reason": _name(run.finish_reason) if outcome == "completed" else outcome,
-                "model": _name(run.model),
-                "usage": {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens},
-                "timings": {"first_chunk": self._first_chunk, "total": self._elapsed()},
-                "ts": self._runner.clock.now(),
-            },
-        )
-
-    def _failed(self, problem: AssistantError) -> Event:
-        return failure(problem, self._runner.clock.now(), self._transcript.partial)
-
-    def _elapsed(self) -> float:
-        return round(self._runner.clock.monotonic() - self._started, 6)
-
-
-def _name(value: object) -> str:
-    """A name that a provider gave, as a log can hold it."""
-    return clean_text(str(value or ""))[:_NAME]
 
 
 def _shown(value: Any) -> str:

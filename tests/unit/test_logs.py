@@ -15,13 +15,13 @@ from gevent import monkey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.account import Usage
 from assistant.events import action, chunk, stage, status
 from assistant.models import RequestContext
 from assistant.observability import logs
 from assistant.observability.logs import FIELDS, JsonFormatter, LineHandler, Lines, TextFormatter, log, write
 from assistant.protocols import Removed
 from assistant.signals import log_dropped
-from assistant.task import Usage
 from tests.properties import examples
 
 # gevent's own closes a descriptor in the loop's next round

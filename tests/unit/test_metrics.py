@@ -11,11 +11,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from assistant import signals
+from assistant.account import Usage
 from assistant.errors import CODES, ProviderTimeout
 from assistant.events import NAMES, STATES, Event
 from assistant.observability import metrics
 from assistant.observability.metrics import FAMILIES, Metrics
-from assistant.task import Usage
 from tests.world import World
 
 _MODES = ("chat", "edit", "generate")
