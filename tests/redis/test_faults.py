@@ -269,3 +269,18 @@ def test_a_log_that_redis_cannot_take_keeps_no_other_from_being_written(pair: Pa
 
     assert ids(pair.two, fine) == ["1-1", "1-2"]
     commands.delete(stream)
+
+
+def test_behind_many_that_were_written_an_event_waits_for_no_other(pair: Pair) -> None:
+    writer = pair.one.process.writer
+    writer.stop()  # only this test flushes
+    pair.one._process._threads[0].join(SOON)
+    some = [pair.scene.create(f"user-{number}") for number in range(600)]
+    for one in some:
+        RedisRegistry.append(pair.one, one, 1, said("one"))
+    writer.flush()
+    assert ids(pair.two, some[-1]) == ["1-1", "1-2"]
+    RedisRegistry.append(pair.one, some[-2], 1, said("two"))
+    writer.flush()
+
+    assert ids(pair.two, some[-2]) == ["1-1", "1-2", "1-3"]

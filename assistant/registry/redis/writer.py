@@ -150,10 +150,13 @@ class Writer:
 
     def _collected(self) -> tuple[list[Batch], list[Chore], bool]:
         """What one go takes, and whether that leaves something."""
-        batches = []
-        dirty, chores = list(self._dirty.items()), self._chores[:_ENTRIES]
-        more = len(dirty) > _ENTRIES or len(self._chores) > _ENTRIES
-        for request_id, held in dirty[:_ENTRIES]:
+        batches: list[Batch] = []
+        chores = self._chores[:_ENTRIES]
+        more = len(self._chores) > _ENTRIES
+        for request_id, held in list(self._dirty.items()):
+            if len(batches) == _ENTRIES:
+                more = True
+                break
             batch = held.next_batch()
             if batch is None:
                 del self._dirty[request_id]
