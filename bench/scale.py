@@ -64,7 +64,18 @@ def _series(most: int) -> Iterator[tuple[str, list[tuple[int, Workload]]]]:
 
 def _load(clients: int, events: int, gap: float, viewers: int = 1) -> Workload:
     ramp = clients * viewers / _COME
-    return Workload("scale", "", Shape.ONCE, clients, events, gap, 0.0, ramp, hold=ramp + _SETTLE, viewers=viewers)
+    return Workload(
+        "scale",
+        "",
+        Shape.ONCE,
+        clients,
+        events,
+        gap,
+        events * gap + _SETTLE,
+        ramp,
+        hold=ramp + _SETTLE,
+        viewers=viewers,
+    )
 
 
 def page(series: list[tuple[str, list[Point]]], about: str) -> str:
