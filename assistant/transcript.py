@@ -47,11 +47,10 @@ class Transcript:
 
         An appendix that reasoning has interrupted goes on as a new part, which says again what it is."""
         data, parts = event.data, self._parts
-        if parts and data["part"] == parts[-1].part and "kind" not in data:  # nearly always: it goes on
+        goes_on = parts and data["part"] == parts[-1].part and "kind" not in data  # nearly always
+        if goes_on or not self._opens(data):
             return {**data, "index": len(parts) - 1}
-        if self._opens(data):
-            return {**self._resumed(data), **data, "index": len(parts)}
-        return {**data, "index": len(parts) - 1}
+        return {**self._resumed(data), **data, "index": len(parts)}
 
     def keep(self, data: dict[str, Any]) -> None:
         """Keeps a chunk that is in the log."""

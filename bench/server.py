@@ -122,9 +122,9 @@ class OverRedis(Server):
         self._named = named
 
     def __enter__(self) -> Self:
-        self._redis.start()
         self._environ = {**self._environ, self._named: self._redis.url}
         try:
+            self._redis.start()
             return super().__enter__()
         except BaseException:
             self._redis.__exit__()

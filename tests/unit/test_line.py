@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
@@ -11,9 +10,7 @@ import pytest
 from redis.exceptions import RedisError, ResponseError
 
 from assistant.registry.redis.line import Line
-
-# Longest that anything here may take; seconds.
-SOON = 10.0
+from tests.redis.pair import SOON, until
 
 
 class Connection:
@@ -22,7 +19,7 @@ class Connection:
     def __init__(self) -> None:
         self.goes: list[list[str]] = []
         self.asked, self.free = Flag(), Flag()
-        self.lost: BaseException | None = None
+        self.lost: list[BaseException | None] = []
 
     def pipeline(self, *, transaction: bool) -> Connection:
         assert not transaction
@@ -37,8 +34,7 @@ class Connection:
         mine = self.goes[-1]
         self.asked.set()
         assert self.free.wait(SOON)
-        lost, self.lost = self.lost, None
-        if lost is not None:
+        if self.lost and (lost := self.lost.pop(0)) is not None:
             raise lost
         return [ResponseError(name) if name.startswith("wrong") else name for name in mine]
 
@@ -67,9 +63,7 @@ class Crowd:
             assert not thread.is_alive()
 
 
-def crowd_behind(
-    connection: Connection, line: Line, names: list[str], until: Callable[[Callable[[], bool]], None]
-) -> Crowd:
+def crowd_behind(connection: Connection, line: Line, names: list[str]) -> Crowd:
     """One that asks and waits for its answer, and behind it all the others."""
     crowd = Crowd(line)
     crowd.ask("first")
@@ -80,39 +74,18 @@ def crowd_behind(
     return crowd
 
 
-def waiting(true: Callable[[], bool]) -> None:
-    pause = Flag()
-    for _ in range(1000):
-        if true():
-            return
-        pause.wait(SOON / 1000)
-    raise AssertionError("it did not come")
-
-
-def test_who_comes_while_one_waits_goes_together() -> None:
+@pytest.mark.parametrize(("behind", "goes"), [(50, [1, 50]), (450, [1, 200, 200, 50])])
+def test_who_comes_while_one_waits_goes_together_as_far_as_one_go_takes(behind: int, goes: list[int]) -> None:
     connection = Connection()
     line = Line(connection)
-    names = [f"{number}" for number in range(50)]
-    crowd = crowd_behind(connection, line, names, waiting)
+    names = [f"{number}" for number in range(behind)]
+    crowd = crowd_behind(connection, line, names)
 
     connection.free.set()
     crowd.over()
 
     assert crowd.told == {name: name for name in ("first", *names)}
-    assert [len(go) for go in connection.goes] == [1, 50]
-
-
-def test_more_than_one_go_takes_are_answered_all() -> None:
-    connection = Connection()
-    line = Line(connection)
-    names = [f"{number}" for number in range(450)]
-    crowd = crowd_behind(connection, line, names, waiting)
-
-    connection.free.set()
-    crowd.over()
-
-    assert crowd.told == {name: name for name in ("first", *names)}
-    assert [len(go) for go in connection.goes] == [1, 200, 200, 50]
+    assert [len(go) for go in connection.goes] == goes
 
 
 def test_an_error_is_only_that_of_whoever_asked() -> None:
@@ -130,12 +103,15 @@ def test_an_error_is_only_that_of_whoever_asked() -> None:
 def test_a_go_that_is_lost_ends_for_all_in_it_and_the_next_one_is_well(lost: BaseException) -> None:
     connection = Connection()
     line = Line(connection)
-    crowd = crowd_behind(connection, line, ["second"], waiting)
+    names = ["second", "third", "fourth"]
+    crowd = crowd_behind(connection, line, names)
 
-    connection.lost = lost  # of the first go, whose asker is stopped by a SystemExit
+    connection.lost = [None, lost]  # of the second go, whose asker is stopped by a SystemExit
     connection.free.set()
     crowd.over()
 
-    assert crowd.told["first"] is lost
-    assert crowd.told["second"] == "second"
-    assert line.ask("third") == "third"
+    assert crowd.told.pop("first") == "first"
+    assert lost in crowd.told.values()
+    assert all(one is lost or isinstance(one, RedisError) for one in crowd.told.values())
+    assert sorted(crowd.told) == sorted(names)
+    assert line.ask("fifth") == "fifth"

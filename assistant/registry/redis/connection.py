@@ -118,7 +118,7 @@ class Store:
                 client.connection_pool.disconnect()
 
 
-def address_pool(address: Address) -> Any:
+def rates_connections(address: Address) -> Any:
     """The connections by which rates are counted. A count that takes long is not waited for: see web/limits.py."""
     return _client(address, _RATES, CONNECT).connection_pool
 
@@ -164,4 +164,4 @@ def _for_sentinels(options: dict[str, Any], address: Address) -> dict[str, Any]:
     return {**known, "password": password} if password else known
 
 
-__all__ = ["ANSWER", "Address", "RedisError", "Store", "address_pool", "parse"]
+__all__ = ["ANSWER", "Address", "RedisError", "Store", "parse", "rates_connections"]

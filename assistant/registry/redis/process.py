@@ -34,12 +34,12 @@ from .writer import Writer
 log = logging.getLogger("assistant.registry")
 
 # Which process this is. The kernel is not asked for each event.
-_pid = os.getpid()
+_this_process = os.getpid()
 
 
 def _forked() -> None:
-    global _pid  # noqa: PLW0603 - there is one
-    _pid = os.getpid()
+    global _this_process  # noqa: PLW0603 - there is one
+    _this_process = os.getpid()
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -85,15 +85,15 @@ class Process:
 
     def ensure(self) -> None:
         """Runs in this process, also after a fork."""
-        if self._pid == _pid:
+        if self._pid == _this_process:
             return
         with self._starting:
-            if self._pid == _pid:
+            if self._pid == _this_process:
                 return
             self.name = self.writer.process = self.listener.process = self.pulse.process = process_name()
             loops = {"writer": self.writer.run, "listener": self.listener.run, "pulse": self.pulse.run}
             self._threads = [Thread(target=loop, name=f"assistant-{name}", daemon=True) for name, loop in loops.items()]
-            self._pid = _pid
+            self._pid = _this_process
             for thread in self._threads:
                 thread.start()
 
@@ -116,7 +116,7 @@ class Process:
 
     def close(self) -> None:
         """Writes what is pending, gives the lease back, and ends the greenlets."""
-        if self._pid == _pid:
+        if self._pid == _this_process:
             for part in (self.pulse, self.writer, self.listener):
                 part.stop()
             for thread in self._threads:

@@ -7,7 +7,7 @@ from typing import Any
 from limits.storage import RedisStorage
 from redis.exceptions import NoScriptError
 
-from .connection import address_pool, parse
+from .connection import parse, rates_connections
 from .line import Line
 
 
@@ -36,5 +36,5 @@ def limiter_storage(url: str, prefix: str) -> dict[str, Any] | None:
     address = parse(url)
     if address.kind == "cluster":
         return None
-    options = {"connection_pool": address_pool(address), "key_prefix": f"{prefix}:rates"}
+    options = {"connection_pool": rates_connections(address), "key_prefix": f"{prefix}:rates"}
     return {"storage_uri": f"{SharedCounters.STORAGE_SCHEME[0]}://", "storage_options": options}
