@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import resource
 import shlex
 import subprocess
 import sys
@@ -27,8 +25,8 @@ _BUDGETED = ("loop", "paced")
 
 def main() -> int:
     options = _options()
-    _raise_descriptor_limit()
-    machine = report.machine(cpus := _pin())
+    server.raise_descriptor_limit()
+    machine = report.machine(cpus := server.pin())
     loads = [one for one in workloads(options.requests, options.seconds, options.ramp) if one.name in options.only]
     runs = _run(loads, options, cpus[0] if cpus else None)
     missed = {load.name: report.missed(load.name, runs[load.name, goals.PEERS[load.name][0]]) for load in loads}
@@ -96,21 +94,6 @@ def _options() -> argparse.Namespace:
         parser.error("--requests and --repeats are at least 1, --seconds is from 0 to 300, --ramp to 60")
     options.only = options.only or (tuple(goals.PEERS) if options.goals else _BUDGETED)
     return options
-
-
-def _pin() -> tuple[int, int] | None:
-    """One CPU for the server and one for this process; None where there is only one."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) < 2:
-        return None
-    os.sched_setaffinity(0, {allowed[1]})
-    return allowed[0], allowed[1]
-
-
-def _raise_descriptor_limit() -> None:
-    """Each client is a descriptor here and one in the server, which inherits this limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import sys
 import time
 
 from . import clients, report, server
-from .__main__ import _pin, _raise_descriptor_limit
 from .measure import tokens_for
 from .workload import Shape, Workload
 
@@ -26,8 +25,8 @@ _BOUND = 0.03
 
 def main() -> int:
     options = _options()
-    _raise_descriptor_limit()
-    cpus = _pin()
+    server.raise_descriptor_limit()
+    cpus = server.pin()
     load = Workload("growth", "", Shape.LOOP, _USERS, _EVENTS, 0.0, options.seconds, 0.5)
     seen: list[tuple[float, int]] = []
     with server.product(_USERS, cpus[0] if cpus else None, _KEPT) as running:

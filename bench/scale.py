@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from . import report, server
-from .__main__ import _pin, _raise_descriptor_limit
 from .measure import measure
 from .workload import Shape, Workload
 
@@ -30,8 +29,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--most", type=int, default=10_000, help="most streams, and most events (default 10000)")
     most = parser.parse_args().most
-    _raise_descriptor_limit()
-    cpus = _pin()
+    server.raise_descriptor_limit()
+    cpus = server.pin()
     series = []
     for title, loads in _series(most):
         points = []

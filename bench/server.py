@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -148,6 +149,21 @@ def pinned(cpu: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def pin() -> tuple[int, int] | None:
+    """One CPU for the server and one for this process; None where there is only one."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        return None
+    os.sched_setaffinity(0, {allowed[1]})
+    return allowed[0], allowed[1]
+
+
+def raise_descriptor_limit() -> None:
+    """Each client is a descriptor here and one in the server, which inherits this limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 GUNICORN = [sys.executable, "-m", "gunicorn"]
 # Where the environment of the peer that must not be in ours is made.
 _STARLETTE = ROOT / "bench" / "out" / "starlette"
@@ -171,15 +187,13 @@ def product(streams: int, cpu: int | None, environ: Mapping[str, str] | None = N
     )
 
 
-def naive(
-    streams: int, cpu: int | None, environ: Mapping[str, str] | None = None, app: str = "bench.peers.naive:app"
-) -> Server:
+def naive(streams: int, cpu: int | None, environ: Mapping[str, str] | None = None) -> Server:
     """The naive server with the same worker, backlog and keep-alive."""
     flags = (
         "--worker-class gevent --workers 1 --backlog 2048 --keep-alive 5 --no-control-socket --bind 127.0.0.1:{port}"
     )
     return Server(
-        [*GUNICORN, *flags.split(), "--worker-connections", str(2 * streams + 200), app],
+        [*GUNICORN, *flags.split(), "--worker-connections", str(2 * streams + 200), "bench.peers.naive:app"],
         environ or {},
         cpu,
     )
@@ -217,7 +231,7 @@ def shared(streams: int, cpu: int | None) -> Server:
 
 def xread(streams: int, cpu: int | None) -> Server:
     """The naive server over Redis."""
-    return OverRedis(naive(streams, cpu, app="bench.peers.xread:app"), "REDIS_URL")
+    return OverRedis(naive(streams, cpu), "REDIS_URL")
 
 
 # Each peer by its name in the tables.

@@ -30,6 +30,10 @@ app = Flask(__name__)
 queues: dict[str, Any] = {}
 
 
+def new_queue(_: str) -> Any:
+    return Queue()
+
+
 @app.get("/healthz")
 def healthz() -> dict[str, str]:
     return {"status": "alive"}
@@ -39,8 +43,8 @@ def healthz() -> dict[str, str]:
 def submit() -> tuple[dict[str, str], int]:
     asked = request.get_json()["context"]
     request_id = str(uuid.uuid4())
-    queues[request_id] = queue = Queue()
-    queue.put(("status", {"state": "accepted", "ts": _now()}))
+    queues[request_id] = queue = new_queue(request_id)
+    queue.put(("status", json.dumps({"state": "accepted", "ts": _now()})))
     gevent.spawn(produce, queue, asked["events"], asked["gap"], asked["hold"])
     return {
         "request_id": request_id,
@@ -50,12 +54,12 @@ def submit() -> tuple[dict[str, str], int]:
 
 
 def produce(queue: Any, events: int, gap: float, hold: float) -> None:
-    queue.put(("status", {"state": "running", "ts": _now()}))
+    queue.put(("status", json.dumps({"state": "running", "ts": _now()})))
     told = []
     for text in texts(events, gap, hold):
-        queue.put(("response_chunk", {"text": text, "part": "text", "index": 0, "ts": _now()}))
+        queue.put(("response_chunk", json.dumps({"text": text, "part": "text", "index": 0, "ts": _now()})))
         told.append(text)
-    queue.put(("complete", {"outcome": "completed", "text": "".join(told), "ts": _now()}))
+    queue.put(("complete", json.dumps({"outcome": "completed", "text": "".join(told), "ts": _now()})))
 
 
 @app.get("/assistant/stream/<request_id>")
@@ -75,7 +79,7 @@ def frames(request_id: str) -> Iterator[str]:
                 yield ":\n"
                 continue
             seq += 1
-            yield f"id: 1-{seq}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
+            yield f"id: 1-{seq}\nevent: {name}\ndata: {data}\n\n"
             if name == "complete":
                 return
     finally:
@@ -95,3 +99,8 @@ if secret := os.environ.get("JWT_SECRET_KEY"):  # the same with the usual extens
     limiter = Limiter(get_jwt_identity, app=app, storage_uri="memory://", strategy="fixed-window")
     app.before_request(lambda: gevent.sleep(0))  # without it a connection that is always busy never lets others in
     app.view_functions["submit"] = jwt_required()(limiter.limit("1000000/minute")(app.view_functions["submit"]))
+
+if url := os.environ.get("REDIS_URL"):  # the same, where a queue is a stream in Redis
+    from bench.peers.xread import log_in
+
+    new_queue = log_in(url)  # type: ignore[assignment]

@@ -1,89 +1,47 @@
-"""The naive server over Redis, as it is written in an afternoon: an XADD for each event, a connection and a blocked XREAD for
-each stream.
-
-It survives its worker where `naive` does not, and any worker may stream; the rest is as there.
-"""
+"""The queue of the naive server in Redis, as it is written in an afternoon: an XADD for each event, and for each stream a
+connection in a blocked XREAD."""
 
 from __future__ import annotations
 
-from gevent import monkey
+from collections import deque
+from collections.abc import Callable
+from typing import Any
 
-monkey.patch_all()  # before anything else is imported
+import redis
+from gevent.queue import Empty
 
-import json  # noqa: E402
-import os  # noqa: E402
-import time  # noqa: E402
-import uuid  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from typing import Any  # noqa: E402
-
-import gevent  # noqa: E402
-import redis  # noqa: E402
-from flask import Flask, Response, abort, request  # noqa: E402
-
-from bench.workload import texts  # noqa: E402
-
-# Longest silence on a stream, and how long a log is kept; seconds.
-_HEARTBEAT, _KEPT = 15, 300
-
-app = Flask(__name__)
-# one for each stream and each event that is being added; the client's own bound of 100 would be a 500 for the others
-store: Any = redis.Redis.from_url(os.environ["REDIS_URL"], max_connections=10_000, socket_timeout=60)
+# How long a log is kept; seconds.
+_KEPT = 300
 
 
-@app.get("/healthz")
-def healthz() -> dict[str, str]:
-    return {"status": "alive"}
+class Log:
+    """As much of a Queue as the naive server uses."""
+
+    def __init__(self, store: Any, request_id: str) -> None:
+        self._store = store
+        self._key = request_id
+        self._last: bytes = b"0"
+        self._read: deque[tuple[str, str]] = deque()
+
+    def put(self, event: tuple[str, str]) -> None:
+        name, data = event
+        self._store.xadd(self._key, {"name": name, "data": data})
+        if name == "complete":
+            self._store.expire(self._key, _KEPT)
+
+    def get(self, timeout: float) -> tuple[str, str]:
+        """The next event. Raises Empty after `timeout` seconds without one."""
+        if not self._read:
+            found = self._store.xread({self._key: self._last}, block=round(timeout * 1000))
+            if not found:
+                raise Empty
+            for self._last, fields in found[0][1]:
+                self._read.append((fields[b"name"].decode(), fields[b"data"].decode()))
+        return self._read.popleft()
 
 
-@app.post("/assistant/request")
-def submit() -> tuple[dict[str, str], int]:
-    asked = request.get_json()["context"]
-    request_id = str(uuid.uuid4())
-    add(request_id, "status", {"state": "accepted", "ts": _now()})
-    store.expire(request_id, _KEPT)
-    gevent.spawn(produce, request_id, asked["events"], asked["gap"], asked["hold"])
-    return {
-        "request_id": request_id,
-        "status": "accepted",
-        "stream_url": f"/assistant/stream/{request_id}",
-    }, 201
-
-
-def produce(request_id: str, events: int, gap: float, hold: float) -> None:
-    add(request_id, "status", {"state": "running", "ts": _now()})
-    told = []
-    for text in texts(events, gap, hold):
-        add(request_id, "response_chunk", {"text": text, "part": "text", "index": 0, "ts": _now()})
-        told.append(text)
-    add(request_id, "complete", {"outcome": "completed", "text": "".join(told), "ts": _now()})
-
-
-def add(request_id: str, name: str, data: dict[str, Any]) -> None:
-    store.xadd(request_id, {"name": name, "data": json.dumps(data)})
-
-
-@app.get("/assistant/stream/<request_id>")
-def stream(request_id: str) -> Response:
-    if not store.exists(request_id):
-        abort(404)
-    return Response(frames(request_id), mimetype="text/event-stream", headers={"Cache-Control": "no-cache"})
-
-
-def frames(request_id: str) -> Iterator[str]:
-    last, seq = b"0", 0
-    while True:
-        found = store.xread({request_id: last}, block=_HEARTBEAT * 1000)
-        if not found:
-            yield ":\n"
-            continue
-        for last, fields in found[0][1]:  # noqa: B007 - the next read goes on behind it
-            seq += 1
-            name = fields[b"name"].decode()
-            yield f"id: 1-{seq}\nevent: {name}\ndata: {fields[b'data'].decode()}\n\n"
-            if name == "complete":
-                return
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+def log_in(url: str) -> Callable[[str], Log]:
+    """Makes the log of a request in this Redis."""
+    # a connection for each stream and each event that is being added: the client's own bound of 100 would be a 500
+    store = redis.Redis.from_url(url, max_connections=10_000, socket_timeout=60)
+    return lambda request_id: Log(store, request_id)
