@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -56,7 +56,9 @@ class Account:
         self.latest_at = 0
         self.first_chunk: float | None = None  # seconds after the begin
         # events by name, without chunks; the registry appends `1-1`
-        self.kinds: Counter[str] = Counter(status=int(run.request.attempt == 1))
+        self.kinds: defaultdict[str, int] = defaultdict(int)
+        if run.request.attempt == 1:
+            self.kinds["status"] = 1
 
     # --- what happens ---
     def answer_begun(self) -> float:
@@ -109,11 +111,11 @@ class Account:
     def usage(self, kept: Snapshot | None) -> Usage:
         """`kept` is what the registry knows of the request, if it can be asked."""
         chunks = self._transcript.chunks
-        kinds = self.kinds + Counter(response_chunk=chunks)
+        kinds = {**self.kinds, "response_chunk": chunks} if chunks else dict(self.kinds)
         return Usage(
             duration=self._elapsed(),
             first_chunk=self.first_chunk,
-            events=kinds.total(),
+            events=sum(kinds.values()),
             chunks=chunks,
             bytes=kept.bytes if kept else 0,
             input_tokens=self._run.input_tokens,

@@ -22,6 +22,9 @@ from typing import Any  # noqa: E402
 import gevent  # noqa: E402
 from gunicorn.glogging import Logger  # noqa: E402
 
+# Who spawned a greenlet, and from which lines, is a kilobyte of each: for debugging only.
+gevent.config.track_greenlet_tree = False
+
 # Exit code for a configuration that cannot work (EX_CONFIG, sysexits.h).
 _EX_CONFIG = 78
 # Where prometheus_client looks for the files that workers share, and the process that chose the folder.
@@ -147,7 +150,7 @@ def _tame_collector() -> None:
     the rest less often: a request makes no cycles, so there is little to find (measured: a fifth of the CPU)."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 5, 80)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -121,13 +121,15 @@ class Janitor:
     def tend_viewers(self) -> None:
         """Cuts connections that take no bytes, ends those whose token is over, and breaks long silences."""
         now = self._clock.monotonic()
+        # outside the loop: there may be ten thousand, and the others wait meanwhile
+        stalled, silent = now - self._settings.stall_timeout, now - (self._settings.heartbeat - TICK)
         for viewer in self._viewers:
-            if viewer.writing_since is not None and now - viewer.writing_since >= self._settings.stall_timeout:
+            if viewer.writing_since is not None and viewer.writing_since <= stalled:
                 viewer.end_reason = "stalled"
                 viewer.cut()
-            elif viewer.token_ends is not None and now >= viewer.token_ends:
+            elif viewer.token_ends is not None and viewer.token_ends <= now:
                 viewer.close_with("closing", "auth_expired")
-            elif viewer.writing_since is None and now - viewer.last_write >= self._settings.heartbeat - TICK:
+            elif viewer.writing_since is None and viewer.last_write <= silent:
                 viewer.beat()
 
     def remove_expired(self) -> None:

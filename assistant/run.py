@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -55,7 +55,7 @@ class Run:
         self.model = ""
         self.input_tokens = 0
         self.output_tokens = 0
-        self.upstream: Counter[str] = Counter()
+        self.upstream: defaultdict[str, int] = defaultdict(int)
         self._catalog = catalog
         self._context = context
 

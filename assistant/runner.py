@@ -44,6 +44,7 @@ class TaskRunner:
         self.context = context
         self.new_id = new_id
         self._tasks: dict[str, Task] = {}
+        self._ending: dict[str, Task] = {}  # of these, those that are being stopped or clean up
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -75,7 +76,7 @@ class TaskRunner:
         now = self.clock.monotonic()
         return [
             request_id
-            for request_id, task in self._tasks.items()
+            for request_id, task in self._ending.items()
             if task.overrun_since is not None and now - task.overrun_since >= GRACE
         ]
 
@@ -98,5 +99,11 @@ class TaskRunner:
         """Whether somebody here will finish the request."""
         return request_id in self._tasks
 
+    def ending(self, request_id: str) -> None:
+        """The request's stop or clean-up has begun: from now on `overrun` looks at it."""
+        if request_id in self._tasks:
+            self._ending[request_id] = self._tasks[request_id]
+
     def ended(self, request_id: str) -> None:
         self._tasks.pop(request_id, None)
+        self._ending.pop(request_id, None)

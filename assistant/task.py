@@ -72,6 +72,9 @@ class Stop(BaseException):
 class Task:
     """One running request; the inbox of its owner."""
 
+    __slots__ = ("_account", "_answers", "_asked", "_ctx", "_ended", "_generator", "_greenlet", "_interruptible", "_loop",
+                 "_reason", "_registry", "_run", "_runner", "_thrown", "_transcript", "_verdict")  # fmt: skip
+
     def __init__(self, runner: TaskRunner, ctx: RequestContext, said: Transcript | None = None) -> None:
         self._runner = runner
         self._registry = runner.registry
@@ -111,6 +114,7 @@ class Task:
         if self._reason is None:
             self._reason = reason
             self._account.stop_begun()
+            self._runner.ending(self._ctx.request_id)
             self._loop.run_callback(self._deliver)
             if reason == "cancelled":
                 self._say_cancelling()
@@ -179,22 +183,26 @@ class Task:
     def _drive(self, generator: Generator[Event, Any, None]) -> None:
         """Takes the handler turn by turn; its events go into the log, answers to its questions go back."""
         turn = Turn()
-        resume: Callable[[], Event] = generator.__next__
+        answer: Any = None
+        refusal: AssistantError | None = None
         while self._reason is None:
             self._interruptible = True
             try:
-                event = resume()
+                event = generator.send(answer) if refusal is None else generator.throw(refusal)
             except StopIteration:
                 return
             finally:
                 self._interruptible = False
             if self._reason is not None:  # also when the handler swallowed its Stop
                 break
+            answer = refusal = None
             if isinstance(event, Ask):
-                resume = self._answered(generator, event)
+                try:
+                    answer = self._ask(event)
+                except (ActionDenied, ActionFailed, ActionExpired) as problem:
+                    refusal = problem
                 continue
             self._publish(event)
-            resume = generator.__next__
             if turn.over():
                 self._waiting(turn.pause)
         self._check_stop()
@@ -204,6 +212,7 @@ class Task:
         if self._generator is None:
             return
         self._account.cleaning_begun()
+        self._runner.ending(self._ctx.request_id)
         try:
             self._generator.close()
         except gevent.GreenletExit:
@@ -212,14 +221,6 @@ class Task:
             log.exception("a handler's clean-up failed", extra={"request_id": self._ctx.request_id})
         finally:
             self._account.cleaned()
-
-    def _answered(self, generator: Generator[Event, Any, None], question: Ask) -> Callable[[], Event]:
-        try:
-            value = self._ask(question)
-        except (ActionDenied, ActionFailed, ActionExpired) as problem:
-            refusal = problem  # `problem` ends with its block
-            return lambda: generator.throw(refusal)
-        return lambda: generator.send(value)
 
     def _waiting(self, wait: Callable[[], T]) -> T:
         """Runs what may wait for long; only there a stop may be thrown."""

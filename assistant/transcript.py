@@ -24,6 +24,8 @@ class _Part:
 class Transcript:
     """Numbers the parts of an answer and keeps their text and the actions."""
 
+    __slots__ = ("_actions", "_appendix", "_parts", "chunks")
+
     def __init__(self) -> None:
         self._parts: list[_Part] = []
         self._actions: dict[str, dict[str, Any]] = {}

@@ -15,6 +15,8 @@ PAUSE = 0.0001
 class Turn:
     """How long a handler has worked without letting the loop look at sockets and timers."""
 
+    __slots__ = ("_ends", "_iteration", "_loop")
+
     def __init__(self) -> None:
         self._loop = gevent.get_hub().loop
         self._begin()

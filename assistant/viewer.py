@@ -31,6 +31,10 @@ _ELSEWHERE = (50, 1000)
 class Viewer:
     """A stream of one request from a cursor on. `token_ends` is a monotonic moment; None when there is no end."""
 
+    __slots__ = ("__weakref__", "_beat", "_clock", "_ending", "_news", "_notice", "_registry", "_viewers", "bytes", "ctx",
+                 "cursor", "cut", "end_reason", "last_write", "opened", "reset", "token_ends", "wake",
+                 "writing_since")  # fmt: skip
+
     def __init__(
         self,
         registry: RequestRegistry,

@@ -85,8 +85,8 @@ class Milestone(logging.LogRecord):
 
     def __init__(self, event: str, fields: dict[str, Any], level: int = logging.INFO) -> None:
         created = time.time()
-        self.__dict__ |= _ORIGIN
-        self.__dict__ |= {
+        self.__dict__ = {
+            **_ORIGIN,
             "msg": event,
             "created": created,
             "msecs": created % 1 * 1000,

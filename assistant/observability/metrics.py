@@ -118,6 +118,7 @@ class Metrics:
         # files are the process's, one value a name: two apps in it must count with the same objects
         self._families, self._source = _shared() if os.environ.get(SHARED) else _made()
         self._provider = provider
+        self._series: dict[tuple[str, ...], Any] = {}  # each looked up once, which takes a lock
         self._states: dict[str, str] = {}  # of the requests that run here
         self._of("build_info", _version()).set(1)
 
@@ -244,9 +245,14 @@ class Metrics:
             self._states[request_id] = state
             self._of("requests_active", state).inc()
 
-    def _of(self, name: str, *labels: str) -> Any:
-        family = self._families[name]
-        return family.labels(*labels) if labels else family
+    def _of(self, *series: str) -> Any:
+        """The series of a name and its labels."""
+        found = self._series.get(series)
+        if found is None:
+            name, *labels = series
+            family = self._families[name]
+            found = self._series[series] = family.labels(*labels) if labels else family
+        return found
 
 
 def _made() -> tuple[dict[str, Any], Callable[[], Any]]:

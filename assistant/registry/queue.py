@@ -28,6 +28,8 @@ ENVELOPE = 10_000
 _WITHOUT_TEXT = len(sse.dumps({"text": "", "part": "text", "index": 0, "ts": 10**12}))
 # What the envelope of one part in it takes; bytes. Every chunk may begin a new part.
 _PART = 64
+# The attempts of a log, each with the index of its first frame; nearly always there is one.
+_FIRST: tuple[tuple[int, int], ...] = ((1, 0),)
 
 
 class _Sealed(NamedTuple):
@@ -50,7 +52,7 @@ class EventQueue:
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self._frames: list[bytes] = []
         self._sealed: _Sealed | None = None  # the same frames once closed
-        self._starts: list[tuple[int, int]] = [(1, 0)]  # (attempt, index of its first frame)
+        self._starts = _FIRST
         self._attempt = 1
         self._owed = ENVELOPE
         self._wakers: tuple[Callable[[], None], ...] = ()
@@ -78,7 +80,7 @@ class EventQueue:
         if attempt <= self._attempt:
             raise Fenced
         self._attempt = attempt
-        self._starts.append((attempt, len(self._frames)))
+        self._starts = (*self._starts, (attempt, len(self._frames)))
 
     def append(self, attempt: int, event: Event) -> Cursor:
         """Stores an event; the caller then calls `wake`. Raises RequestClosed, Fenced, BudgetExceeded."""

@@ -11,6 +11,7 @@ from flask_cors import CORS
 
 from ..config import Settings
 from ..errors import Misconfigured
+from ..turn import PAUSE
 from . import assets, ops, problems, requests, ui
 from .limits import Limits
 from .state import state
@@ -93,10 +94,10 @@ def before() -> None:
 
 def _take_turns() -> None:
     """Lets others go first when this connection had its last request in the same round of the loop: one that is always
-    busy never waits by itself."""
+    busy never waits by itself. It is back in the next round, not behind all that runs in between."""
     current, iteration = gevent.getcurrent(), gevent.get_hub().loop.iteration
     if getattr(current, "assistant_served_in", None) == iteration:
-        gevent.sleep(0)
+        gevent.sleep(PAUSE)
     current.assistant_served_in = gevent.get_hub().loop.iteration
 
 

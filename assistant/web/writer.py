@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -46,13 +47,15 @@ class Flusher:
     def __init__(self) -> None:
         self._loop = Loop()
         self._timer = self._loop.timer(0)
-        self._dirty: dict[SocketWriter, None] = {}  # in the order of their news
+        self._dirty: deque[SocketWriter] = (
+            deque()
+        )  # in the order of their news; one that comes twice has none left then
         self._due: float | None = None  # when the next flush should come; None when none was asked for
         self._spent = 0.0  # on the flush that is going on
 
     def add(self, writer: SocketWriter) -> None:
         """The writer has news. Returns at once, in any thread."""
-        self._dirty[writer] = None
+        self._dirty.append(writer)
         if self._due is None:
             self._ask()
 
@@ -65,9 +68,7 @@ class Flusher:
         behind = began - (self._due or began) > _BEHIND
         try:
             while self._dirty and now - began < _TURN:
-                writer = next(iter(self._dirty))
-                del self._dirty[writer]
-                writer.pump()
+                self._dirty.popleft().pump()
                 now = time.perf_counter()
         except BaseException:
             self._ask()  # whatever it was, the other streams must not wait for ever
