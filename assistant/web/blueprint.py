@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gevent
 from flask import Blueprint, Response, request
 from flask_cors import CORS
 
 from ..config import Settings
 from ..errors import Misconfigured
-from ..turn import PAUSE
 from . import assets, ops, problems, requests, ui
 from .limits import Limits
 from .state import state
 from .stream import stream_events
+from .turnstile import turnstile
 
 View = Callable[..., Response]
 
@@ -85,20 +84,11 @@ def add_route(target: Any, rule: str, method: str, view: View) -> None:
 
 def before() -> None:
     """Before every request of ours. Raises Misconfigured under several workers with a registry of one process."""
-    _take_turns()
+    turnstile().enter()
     web = state()
     if request.environ.get("wsgi.multiprocess") and web.settings.registry.startswith("memory:"):
         raise Misconfigured("Several workers need ASSISTANT_REGISTRY=redis://...; memory:// serves one worker.")
     web.janitor.ensure()
-
-
-def _take_turns() -> None:
-    """Lets others go first when this connection had its last request in the same round of the loop: one that is always
-    busy never waits by itself. It is back in the next round, not behind all that runs in between."""
-    current, iteration = gevent.getcurrent(), gevent.get_hub().loop.iteration
-    if getattr(current, "assistant_served_in", None) == iteration:
-        gevent.sleep(PAUSE)
-    current.assistant_served_in = gevent.get_hub().loop.iteration
 
 
 def mark(response: Response) -> Response:

@@ -4,8 +4,8 @@ No greenlet, no environ and no response is kept for a stream: a wake-up puts its
 pumps all that are on it, that is, takes blocks from their viewers and gives them to the kernel without waiting. An event
 so costs no switch of greenlets, and an idle stream costs its socket and the viewer.
 
-The flusher runs at once while the loop keeps up. When it falls behind, sending leaves the others nine tenths of the
-time: events of a stream then join into one send, which is what costs most.
+The flusher runs at once while the loop keeps up. When it falls behind, events wait a multiple of what the flush had to
+wait: those of a stream then join into one send, which is what costs most.
 
 What must stay true:
 - Only `pump` advances the blocks, and it never does while `_rest` waits for room in the kernel: order is the log's order.
@@ -36,9 +36,9 @@ _TURN = 0.005
 _BREATH = 0.0001
 # How long a flush may have waited for its turn in a loop that keeps up; seconds.
 _BEHIND = 0.003
-# What others get for each second that sending takes in a loop that is behind, and the longest that events are held back
-# for it; seconds. A reader sees no difference up to 100 ms.
-_SHARE, _LONGEST = 9.0, 0.100
+# For how many times what it had waited events are held back in a loop that is behind, and for how long at most; seconds.
+# A reader sees no difference up to 100 ms.
+_LATE, _LONGEST = 4, 0.100
 
 
 class Flusher:
@@ -47,46 +47,46 @@ class Flusher:
     def __init__(self) -> None:
         self._loop = Loop()
         self._timer = self._loop.timer(0)
-        self._dirty: deque[SocketWriter] = (
-            deque()
-        )  # in the order of their news; one that comes twice has none left then
-        self._due: float | None = None  # when the next flush should come; None when none was asked for
-        self._spent = 0.0  # on the flush that is going on
+        self._dirty: deque[SocketWriter] = deque()  # in the order of their news; a second entry finds none left
+        self._asked = 0.0  # when the flush that comes or goes on was asked for
+        self._late = 0.0  # how long it had waited
+        self._coming = False
 
     def add(self, writer: SocketWriter) -> None:
         """The writer has news. Returns at once, in any thread."""
         self._dirty.append(writer)
-        if self._due is None:
+        if not self._coming:
             self._ask()
 
     def _ask(self) -> None:
-        self._due = time.perf_counter()
-        self._loop.call(self._flush)
+        """Behind all that the loop has to do now: how long that takes says how busy it is."""
+        self._coming, self._asked = True, time.perf_counter()
+        self._loop.call(self._begin)
+
+    def _begin(self) -> None:
+        self._late = time.perf_counter() - self._asked
+        self._flush()
 
     def _flush(self) -> None:
-        began = now = time.perf_counter()
-        behind = began - (self._due or began) > _BEHIND
+        ends = time.perf_counter() + _TURN
         try:
-            while self._dirty and now - began < _TURN:
+            while self._dirty and time.perf_counter() < ends:
                 self._dirty.popleft().pump()
-                now = time.perf_counter()
         except BaseException:
             self._ask()  # whatever it was, the other streams must not wait for ever
             raise
-        self._spent += now - began
         if self._dirty:
-            self._hold_back(_BREATH)
-            return
-        spent, self._spent, self._due = self._spent, 0.0, None
-        if behind:
-            self._hold_back(min(_LONGEST, _SHARE * spent))
-        elif self._dirty:  # by another thread, which saw a flush that was still going on
-            self._ask()
+            self._after(_BREATH, self._flush)
+        elif self._late > _BEHIND:
+            self._after(min(_LONGEST, _LATE * self._late), self._ask)
+        else:
+            self._coming = False
+            if self._dirty:  # by another thread, which saw a flush that was still going on
+                self._ask()
 
-    def _hold_back(self, pause: float) -> None:
-        self._due = time.perf_counter() + pause
+    def _after(self, pause: float, call: Callable[[], None]) -> None:
         self._timer = self._loop.timer(pause)
-        self._timer.start(self._flush, update=True)
+        self._timer.start(call, update=True)
 
 
 _flushers: WeakKeyDictionary[Any, Flusher] = WeakKeyDictionary()

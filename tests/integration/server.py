@@ -64,6 +64,14 @@ class Server:
         with gevent.Timeout(SOON):
             return list(sse.decode([self.call("GET", f"/stream/{request_id}", user=user, headers=headers).data]))
 
+    def waiting(self, request_id: str) -> dict[str, Any]:
+        """The record of a request, once it waits for the page."""
+        with gevent.Timeout(SOON):
+            while (record := self.call("GET", f"/request/{request_id}").json)["status"] != "waiting_action":
+                gevent.sleep(0.001)
+        waits: dict[str, Any] = record
+        return waits
+
     def finished(self) -> None:
         """Waits until nothing runs any more."""
         with gevent.Timeout(SOON):

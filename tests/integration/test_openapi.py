@@ -146,10 +146,7 @@ def eventful() -> Assistant:
 
 def answered(server: Server, request_id: str) -> dict[str, Any]:
     """Answers the pending action of a request as a page does; the record while it waited."""
-    for _ in range(100):
-        record: dict[str, Any] = server.call("GET", f"/request/{request_id}").json
-        if record["status"] == "waiting_action":
-            break
+    record = server.waiting(request_id)
     (wanted,) = (one for one in record["pending_actions"] if one["name"] == "insert")
     at = f"/request/{request_id}/actions/{wanted['action_id']}"
     assert server.call("POST", at, json={"status": "claimed", "claim": "me"}).status_code == 202

@@ -67,9 +67,7 @@ def waiting(start: Start) -> tuple[Server, str]:
 
     server = start(assistant=assistant)
     request_id = server.started()
-    for _ in range(100):
-        if server.call("GET", f"/request/{request_id}").json["status"] == "waiting_action":
-            break
+    server.waiting(request_id)
     return server, request_id
 
 

@@ -21,7 +21,7 @@ from assistant.web import handover
 from assistant.web.connection import Connection, plain
 from assistant.web.delivery import Delivery
 from assistant.web.stream import Bell, drive
-from assistant.web.writer import Flusher, SocketWriter
+from assistant.web.writer import SocketWriter
 from tests.world import SOON, World
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -473,27 +473,3 @@ def test_a_connection_that_goes_back_to_its_server_is_given_up_by_the_kernel(wor
         assert clock() == 0  # while bytes wait, the janitor's counts
         assert list(body) == []
         assert clock() == 30_000
-
-
-def test_one_stream_that_breaks_the_flush_does_not_silence_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken:
-        def pump(self) -> None:
-            raise MemoryError
-
-    class Counting:
-        pumped = 0
-
-        def pump(self) -> None:
-            self.pumped += 1
-
-    hub = gevent.get_hub()
-    monkeypatch.setattr(hub, "handle_error", lambda *_: None)
-    flusher, other = Flusher(), Counting()
-
-    flusher.add(Broken())  # type: ignore[arg-type]
-    flusher.add(other)  # type: ignore[arg-type]
-    gevent.sleep(0.01)
-    flusher.add(other)  # type: ignore[arg-type]
-    gevent.sleep(0.01)
-
-    assert other.pumped == 2

@@ -1,0 +1,71 @@
+"""Turnstile: lets requests in one after the other, and the streams have their time between them.
+
+The loop serves every socket that has bytes before it does anything else, so a storm of requests would stop all answers that
+run, and answers that began in one go would go on in step. So requests have so much time of each round of the loop; those
+for whom it does not suffice come in the rounds after, in their order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gevent
+from gevent.hub import Waiter
+
+from ..turn import PAUSE
+
+# What requests have of a round; seconds. The loop gives half as much to all that waits for its turn in it.
+_SHARE = 0.010
+
+
+class Turnstile:
+    """One for each loop."""
+
+    def __init__(self) -> None:
+        self._loop = gevent.get_hub().loop
+        self._waiting: deque[Any] = deque()
+        self._timer: Any = None
+        self._begin()
+
+    def enter(self) -> None:
+        """Returns when it is this greenlet's turn, at once as long as there is time left. Bounded by those before it."""
+        if self._loop.iteration != self._iteration:
+            self._begin()
+        if self._waiting or time.perf_counter() > self._ends:
+            waiter = Waiter()  # remembers a switch that comes when its greenlet is gone
+            self._waiting.append(waiter)
+            if self._timer is None:
+                self._next_round()
+            waiter.get()
+
+    def _begin(self) -> None:
+        self._iteration = self._loop.iteration
+        self._ends = time.perf_counter() + _SHARE
+
+    def _next_round(self) -> None:
+        self._timer = self._loop.timer(PAUSE)
+        self._timer.start(self._let_in, update=True)
+
+    def _let_in(self) -> None:
+        self._begin()
+        self._timer = None
+        try:
+            while self._waiting and time.perf_counter() <= self._ends:
+                self._waiting.popleft().switch(None)
+        finally:
+            if self._waiting:
+                self._next_round()
+
+
+_turnstiles: WeakKeyDictionary[Any, Turnstile] = WeakKeyDictionary()
+
+
+def turnstile() -> Turnstile:
+    """The turnstile of the current thread's loop."""
+    hub = gevent.get_hub()
+    if hub not in _turnstiles:
+        _turnstiles[hub] = Turnstile()
+    return _turnstiles[hub]

@@ -1,0 +1,106 @@
+"""Flusher: when it pumps, and for how long it holds events back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+
+from assistant.web.writer import Flusher
+
+
+def test_one_stream_that_breaks_the_flush_does_not_silence_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def pump(self) -> None:
+            raise MemoryError
+
+    class Counting:
+        pumped = 0
+
+        def pump(self) -> None:
+            self.pumped += 1
+
+    hub = gevent.get_hub()
+    monkeypatch.setattr(hub, "handle_error", lambda *_: None)
+    flusher, other = Flusher(), Counting()
+
+    flusher.add(Broken())  # type: ignore[arg-type]
+    flusher.add(other)  # type: ignore[arg-type]
+    gevent.sleep(0.01)
+    flusher.add(other)  # type: ignore[arg-type]
+    gevent.sleep(0.01)
+
+    assert other.pumped == 2
+
+
+class ScriptedLoop:
+    """Calls when told, and shows which pauses were asked for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[Callable[[], None]] = []
+        self.pauses: list[float] = []
+
+    def call(self, function: Callable[[], None]) -> None:
+        self.calls.append(function)
+
+    def timer(self, seconds: float) -> Any:
+        def start(function: Callable[[], None], update: bool) -> None:
+            self.pauses.append(seconds)
+            self.calls.append(function)
+
+        return SimpleNamespace(start=start)
+
+    def run(self, after: float = 0.0) -> None:
+        self.now += after
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call()
+
+
+@pytest.mark.parametrize(("waited", "pauses"), [(0.002, []), (0.010, [0.040]), (0.500, [0.100])])
+def test_events_are_held_back_by_as_much_as_the_loop_is_behind(
+    monkeypatch: pytest.MonkeyPatch, waited: float, pauses: list[float]
+) -> None:
+    flusher, loop = Flusher(), ScriptedLoop()
+    pumped = []
+    monkeypatch.setattr(flusher, "_loop", loop)
+    monkeypatch.setattr("assistant.web.writer.time", SimpleNamespace(perf_counter=lambda: loop.now))
+    stream = SimpleNamespace(pump=lambda: pumped.append(loop.now))
+
+    flusher.add(stream)  # type: ignore[arg-type]
+    loop.run(after=waited)
+    assert pumped == [waited]
+    assert loop.pauses == pytest.approx(pauses)
+
+    flusher.add(stream)  # type: ignore[arg-type]
+    while len(pumped) < 2 and loop.calls:
+        loop.run()
+    assert len(pumped) == 2
+    while loop.calls:
+        loop.run()
+    assert loop.pauses == pytest.approx(pauses)  # a loop that keeps up again holds nothing back
+
+
+def test_a_long_flush_lets_the_loop_look_at_its_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    flusher, loop = Flusher(), ScriptedLoop()
+    pumped = []
+    monkeypatch.setattr(flusher, "_loop", loop)
+    monkeypatch.setattr("assistant.web.writer.time", SimpleNamespace(perf_counter=lambda: loop.now))
+
+    def pump() -> None:
+        pumped.append(loop.now)
+        loop.now += 0.002
+
+    for _ in range(7):
+        flusher.add(SimpleNamespace(pump=pump))  # type: ignore[arg-type]
+    loop.run()
+    assert len(pumped) == 3
+    loop.run()
+    assert len(pumped) == 6
+    loop.run()
+    assert len(pumped) == 7
+    assert not loop.calls

@@ -1,0 +1,93 @@
+"""Turnstile: requests come in one after the other, and the loop goes round between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+
+import gevent
+import pytest
+
+from assistant.web import turnstile as module
+from assistant.web.turnstile import Turnstile
+
+SOON = 5
+
+
+class Requests:
+    """Greenlets that enter, each working for so many seconds of a clock that stands still otherwise."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, work: float) -> None:
+        self.now = 0.0
+        self.work = work
+        self.came: list[int] = []
+        self.rounds: Counter[int] = Counter()
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        self.turnstile = Turnstile()
+
+    def start(self, count: int) -> list[gevent.Greenlet]:
+        return [gevent.spawn(self._request, number) for number in range(count)]
+
+    def _request(self, number: int) -> None:
+        self.turnstile.enter()
+        self.came.append(number)
+        self.rounds[gevent.get_hub().loop.iteration] += 1
+        self.now += self.work
+
+
+def test_a_few_come_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, 0.001)
+
+    gevent.joinall(requests.start(5), timeout=SOON)
+
+    assert requests.came == [0, 1, 2, 3, 4]
+    assert len(requests.rounds) == 1
+
+
+def test_a_storm_is_spread_over_rounds_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, 0.004)
+
+    gevent.joinall(requests.start(30), timeout=SOON)
+
+    assert requests.came == list(range(30))
+    assert max(requests.rounds.values()) <= 6  # three of a round's sockets, and three of those that had waited
+    assert len(requests.rounds) >= 5
+
+
+def test_others_have_their_turns_while_a_storm_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, 0.020)
+    storm = requests.start(20)
+    seen = []
+
+    def other() -> None:
+        while len(requests.came) < 20:
+            seen.append(len(requests.came))
+            gevent.sleep(0)
+
+    gevent.joinall([gevent.spawn(other), *storm], timeout=SOON)
+
+    assert len(set(seen)) >= 10
+
+
+def test_one_that_is_always_busy_goes_behind_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, 0.006)
+
+    def busy() -> None:
+        for _ in range(10):
+            requests._request(-1)
+
+    gevent.joinall([gevent.spawn(busy), *requests.start(4)], timeout=SOON)
+
+    assert requests.came.index(3) < 8
+
+
+def test_one_that_leaves_while_it_waits_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, 0.020)
+    started = requests.start(6)
+    gevent.sleep(0)
+
+    for gone in (started[2], started[3]):
+        gone.kill()
+    gevent.joinall(started, timeout=SOON)
+
+    assert requests.came == [0, 1, 4, 5]
