@@ -51,11 +51,11 @@ class Turnstile:
 
     def _let_in(self) -> None:
         self._begin()
-        self._timer = None
         try:
             while self._waiting and time.perf_counter() <= self._ends:
                 self._waiting.popleft().switch(None)
-        finally:
+        finally:  # not before: those let in who come again at once would start a round of their own
+            self._timer = None
             if self._waiting:
                 self._next_round()
 

@@ -81,6 +81,19 @@ def test_one_that_is_always_busy_goes_behind_those_that_wait(monkeypatch: pytest
     assert requests.came.index(3) < 8
 
 
+def test_those_who_come_again_at_once_do_not_keep_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, 0.006)
+
+    def busy() -> None:
+        for _ in range(20):
+            requests._request(-1)
+
+    gevent.joinall([gevent.spawn(busy) for _ in range(5)], timeout=SOON)
+
+    assert len(requests.came) == 100
+    assert max(requests.rounds.values()) <= 4  # two from sockets, and two of those that had waited
+
+
 def test_one_that_leaves_while_it_waits_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     requests = Requests(monkeypatch, 0.020)
     started = requests.start(6)
