@@ -12,9 +12,10 @@ from ..config import Settings
 from ..errors import Misconfigured
 from . import assets, ops, problems, requests, ui
 from .limits import Limits
+from .loop import of_loop
 from .state import state
 from .stream import stream_events
-from .turnstile import turnstile
+from .turnstile import Turnstile
 
 View = Callable[..., Response]
 
@@ -84,7 +85,7 @@ def add_route(target: Any, rule: str, method: str, view: View) -> None:
 
 def before() -> None:
     """Before every request of ours. Raises Misconfigured under several workers with a registry of one process."""
-    turnstile().enter()
+    of_loop(Turnstile).enter()
     web = state()
     if request.environ.get("wsgi.multiprocess") and web.settings.registry.startswith("memory:"):
         raise Misconfigured("Several workers need ASSISTANT_REGISTRY=redis://...; memory:// serves one worker.")

@@ -1,12 +1,15 @@
-"""Loop: callbacks of an event loop, from any thread."""
+"""Loop: callbacks of an event loop, from any thread, and what there is one of for each loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import gevent
 from gevent import monkey
+
+T = TypeVar("T")
 
 _get_ident = monkey.get_original("_thread", "get_ident")  # gevent's own tells greenlets apart
 
@@ -27,6 +30,26 @@ class Loop:
         )  # a loop that sleeps is woken only from elsewhere, which costs a system call
         (self._loop.run_callback if here else self._loop.run_callback_threadsafe)(function, *args)
 
-    def timer(self, seconds: float) -> Any:
-        """A timer of the loop, not yet started. For the loop's own thread."""
-        return self._loop.timer(seconds)
+    def after(self, seconds: float, function: Callable[[], None]) -> Any:
+        """Has the loop call `function` once, so much later; the timer, to be kept until then. For the loop's own thread."""
+        timer = self._loop.timer(seconds)
+        timer.start(function, update=True)
+        return timer
+
+    @property
+    def iteration(self) -> int:
+        """How many times the loop has gone round."""
+        count: int = self._loop.iteration
+        return count
+
+
+_singles: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+
+
+def of_loop(kind: Callable[[], T]) -> T:
+    """The one `kind` of the current thread's loop, made when it is first asked for."""
+    singles = _singles.setdefault(gevent.get_hub(), {})
+    if kind not in singles:
+        singles[kind] = kind()
+    found: T = singles[kind]
+    return found

@@ -10,22 +10,21 @@ from __future__ import annotations
 import time
 from collections import deque
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import gevent
 from gevent.hub import Waiter
 
 from ..turn import PAUSE
+from .loop import Loop
 
 # What requests have of a round; seconds. The loop gives half as much to all that waits for its turn in it.
 _SHARE = 0.010
 
 
 class Turnstile:
-    """One for each loop."""
+    """One for each loop (`of_loop`)."""
 
     def __init__(self) -> None:
-        self._loop = gevent.get_hub().loop
+        self._loop = Loop()
         self._waiting: deque[Any] = deque()
         self._timer: Any = None
         self._begin()
@@ -46,8 +45,7 @@ class Turnstile:
         self._ends = time.perf_counter() + _SHARE
 
     def _next_round(self) -> None:
-        self._timer = self._loop.timer(PAUSE)
-        self._timer.start(self._let_in, update=True)
+        self._timer = self._loop.after(PAUSE, self._let_in)
 
     def _let_in(self) -> None:
         self._begin()
@@ -58,14 +56,3 @@ class Turnstile:
             self._timer = None
             if self._waiting:
                 self._next_round()
-
-
-_turnstiles: WeakKeyDictionary[Any, Turnstile] = WeakKeyDictionary()
-
-
-def turnstile() -> Turnstile:
-    """The turnstile of the current thread's loop."""
-    hub = gevent.get_hub()
-    if hub not in _turnstiles:
-        _turnstiles[hub] = Turnstile()
-    return _turnstiles[hub]

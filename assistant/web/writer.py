@@ -21,19 +21,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import gevent
 
+from ..turn import PAUSE
 from .connection import Connection
-from .loop import Loop
+from .loop import Loop, of_loop
 
 log = logging.getLogger("assistant.web")
 
 # Longest time that the flusher keeps the loop from its sockets; seconds.
 _TURN = 0.005
-# The shortest pause that lets the loop look at its sockets; seconds. A callback would not: it runs fifty of them first.
-_BREATH = 0.0001
 # How long a flush may have waited for its turn in a loop that keeps up; seconds.
 _BEHIND = 0.003
 # For how many times what it had waited events are held back in a loop that is behind, and for how long at most; seconds.
@@ -42,15 +40,14 @@ _LATE, _LONGEST = 4, 0.100
 
 
 class Flusher:
-    """Pumps the writers that have news, all in one go. One for each loop."""
+    """Pumps the writers that have news, all in one go. One for each loop (`of_loop`)."""
 
     def __init__(self) -> None:
         self._loop = Loop()
-        self._timer = self._loop.timer(0)
+        self._timer: Any = None
         self._dirty: deque[SocketWriter] = deque()  # in the order of their news; a second entry finds none left
-        self._asked = 0.0  # when the flush that comes or goes on was asked for
-        self._late = 0.0  # how long it had waited
-        self._coming = False
+        self._coming = False  # whether a flush was asked for, goes on or is held back
+        self._late = 0.0  # how long the one that goes on had waited
 
     def add(self, writer: SocketWriter) -> None:
         """The writer has news. Returns at once, in any thread."""
@@ -60,11 +57,11 @@ class Flusher:
 
     def _ask(self) -> None:
         """Behind all that the loop has to do now: how long that takes says how busy it is."""
-        self._coming, self._asked = True, time.perf_counter()
-        self._loop.call(self._begin)
+        self._coming = True
+        self._loop.call(self._begin, time.perf_counter())
 
-    def _begin(self) -> None:
-        self._late = time.perf_counter() - self._asked
+    def _begin(self, asked: float) -> None:
+        self._late = time.perf_counter() - asked
         self._flush()
 
     def _flush(self) -> None:
@@ -76,28 +73,13 @@ class Flusher:
             self._ask()  # whatever it was, the other streams must not wait for ever
             raise
         if self._dirty:
-            self._after(_BREATH, self._flush)
+            self._timer = self._loop.after(PAUSE, self._flush)
         elif self._late > _BEHIND:
-            self._after(min(_LONGEST, _LATE * self._late), self._ask)
+            self._timer = self._loop.after(min(_LONGEST, _LATE * self._late), self._ask)
         else:
             self._coming = False
             if self._dirty:  # by another thread, which saw a flush that was still going on
                 self._ask()
-
-    def _after(self, pause: float, call: Callable[[], None]) -> None:
-        self._timer = self._loop.timer(pause)
-        self._timer.start(call, update=True)
-
-
-_flushers: WeakKeyDictionary[Any, Flusher] = WeakKeyDictionary()
-
-
-def flusher() -> Flusher:
-    """The flusher of the current thread's loop."""
-    hub = gevent.get_hub()
-    if hub not in _flushers:
-        _flushers[hub] = Flusher()
-    return _flushers[hub]
 
 
 class SocketWriter:
@@ -112,7 +94,7 @@ class SocketWriter:
     ) -> None:
         self._connection = connection
         self._blocks = blocks
-        self._flusher = flusher()
+        self._flusher = of_loop(Flusher)
         self._on_end = on_end
         self._rest = b""  # what the kernel has not taken yet
         self._over = False

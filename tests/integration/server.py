@@ -66,11 +66,12 @@ class Server:
 
     def waiting(self, request_id: str) -> dict[str, Any]:
         """The record of a request, once it waits for the page."""
+        record: dict[str, Any] = {}
         with gevent.Timeout(SOON):
-            while (record := self.call("GET", f"/request/{request_id}").json)["status"] != "waiting_action":
+            while record.get("status") != "waiting_action":
                 gevent.sleep(0.001)
-        waits: dict[str, Any] = record
-        return waits
+                record = self.call("GET", f"/request/{request_id}").json
+        return record
 
     def finished(self) -> None:
         """Waits until nothing runs any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,18 +42,15 @@ class ScriptedLoop:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.calls: list[Callable[[], None]] = []
+        self.calls: list[partial[None]] = []
         self.pauses: list[float] = []
 
-    def call(self, function: Callable[[], None]) -> None:
-        self.calls.append(function)
+    def call(self, function: Callable[..., None], *args: Any) -> None:
+        self.calls.append(partial(function, *args))
 
-    def timer(self, seconds: float) -> Any:
-        def start(function: Callable[[], None], update: bool) -> None:
-            self.pauses.append(seconds)
-            self.calls.append(function)
-
-        return SimpleNamespace(start=start)
+    def after(self, seconds: float, function: Callable[[], None]) -> None:
+        self.pauses.append(seconds)
+        self.calls.append(partial(function))
 
     def run(self, after: float = 0.0) -> None:
         self.now += after

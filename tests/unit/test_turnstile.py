@@ -10,8 +10,7 @@ import pytest
 
 from assistant.web import turnstile as module
 from assistant.web.turnstile import Turnstile
-
-SOON = 5
+from tests.world import SOON
 
 
 class Requests:
@@ -26,9 +25,9 @@ class Requests:
         self.turnstile = Turnstile()
 
     def start(self, count: int) -> list[gevent.Greenlet]:
-        return [gevent.spawn(self._request, number) for number in range(count)]
+        return [gevent.spawn(self.one, number) for number in range(count)]
 
-    def _request(self, number: int) -> None:
+    def one(self, number: int) -> None:
         self.turnstile.enter()
         self.came.append(number)
         self.rounds[gevent.get_hub().loop.iteration] += 1
@@ -74,7 +73,7 @@ def test_one_that_is_always_busy_goes_behind_those_that_wait(monkeypatch: pytest
 
     def busy() -> None:
         for _ in range(10):
-            requests._request(-1)
+            requests.one(-1)
 
     gevent.joinall([gevent.spawn(busy), *requests.start(4)], timeout=SOON)
 
@@ -86,7 +85,7 @@ def test_those_who_come_again_at_once_do_not_keep_the_loop(monkeypatch: pytest.M
 
     def busy() -> None:
         for _ in range(20):
-            requests._request(-1)
+            requests.one(-1)
 
     gevent.joinall([gevent.spawn(busy) for _ in range(5)], timeout=SOON)
 
