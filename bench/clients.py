@@ -13,14 +13,14 @@ import select
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 import orjson
 
 from .verify import arrivals, begun, fault, payload, whole
-from .workload import Shape, Workload
+from .workload import CALM, Shape, Workload
 
 Address = tuple[str, int]
 
@@ -119,9 +119,11 @@ def run(
     dice = random.Random(7)
     with select.epoll() as poll:
         this = _Run(address, workload, poll, time.perf_counter())
-        clients = [_Client(this, token, index / len(tokens), dice) for index, token in enumerate(tokens)]
-        step = max(1, len(tokens) // max(1, workload.probes))
-        clients += [_Probe(this, token, 1.0, dice) for token in tokens[::step][: workload.probes]]
+        clients = [_Client(this, token, workload.ramp * at, dice) for at, token in _spread(tokens)]
+        probing = tokens[:: max(1, len(tokens) // max(1, workload.probes))][: workload.probes]
+        # once all have come, and spread over the time between two POSTs of one: else all would post in the same moment
+        calm = workload.ramp + CALM
+        clients += [_Probe(this, token, calm + _PROBE_EVERY * at, dice) for at, token in _spread(probing)]
         _drive(this, clients, on_tick, on_open, on_steady)
     this.tally.duration = time.perf_counter() - this.begin
     this.tally.cpu = (time.process_time() - cpu) / this.tally.duration
@@ -130,13 +132,18 @@ def run(
     return this.tally
 
 
+def _spread(tokens: Sequence[str]) -> Iterator[tuple[float, str]]:
+    """Each token with its place between 0 and 1."""
+    return ((index / len(tokens), token) for index, token in enumerate(tokens))
+
+
 class _Client:
-    """One user: connects at its share of the ramp, posts, streams, and posts again while its run loops."""
+    """One user: connects `after` so many seconds, posts, streams, and posts again while its run loops."""
 
     __slots__ = ("_dice", "_earlier", "_first_byte", "_first_chunk", "_get", "_leaves_after", "_parts", "_post", "_run",
                  "_seen", "_sent", "_slow", "_socket", "_tally", "_times", "_token", "begin", "fd", "state")  # fmt: skip
 
-    def __init__(self, this: _Run, token: str, share: float, dice: random.Random) -> None:
+    def __init__(self, this: _Run, token: str, after: float, dice: random.Random) -> None:
         self._run = this
         self._tally = this.tally
         self._token = token.encode()
@@ -151,7 +158,7 @@ class _Client:
         self._slow = dice.random() < this.workload.slow
         self._sent = 0.0
         self._first_byte = self._first_chunk = False
-        self.begin = this.begin + share * this.workload.ramp
+        self.begin = this.begin + after
         self.state = _State.WAITING
         self.fd = -1
 
