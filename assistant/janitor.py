@@ -70,7 +70,7 @@ class Janitor:
 
     def ensure(self) -> None:
         """Runs in this process, also after a fork; called lazily, never at import."""
-        if self._pid != os.getpid() or not self._greenlets or any(one.dead for one in self._greenlets):
+        if self._pid != os.getpid() or not all(self._greenlets):  # a dead greenlet is false
             self.close()
             self._pid = os.getpid()
             # viewers have a loop of their own: their heartbeats must not wait for a store that does not answer
@@ -79,7 +79,7 @@ class Janitor:
     def close(self) -> None:
         if self._pid == os.getpid():
             gevent.killall(list(self._greenlets))
-        self._greenlets = ()
+        self._pid, self._greenlets = 0, ()
 
     def round(self) -> None:
         """All duties once."""

@@ -311,9 +311,10 @@ class Task:
         self._log("status", status(state).data)
 
     def _publish_chunk(self, event: Event) -> None:
-        data = self._transcript.place(event)
+        placed = self._transcript.placed(event)
+        data = placed.data
         data["ts"] = self._runner.clock.now()
-        self._registry.append(self._ctx.request_id, self._ctx.attempt, Event(event.name, data))
+        self._registry.append(self._ctx.request_id, self._ctx.attempt, placed)
         self._transcript.keep(data)
         account = self._account
         account.latest_at = data["ts"]

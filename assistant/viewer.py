@@ -72,7 +72,7 @@ class Viewer:
                     if block is None:
                         yield None
                     else:
-                        for part in _slices(block):
+                        for part in (block,) if len(block) <= SLICE else _slices(block):
                             self.writing_since = self._clock.monotonic()
                             yield part
                             self.last_write, self.writing_since = self._clock.monotonic(), None
@@ -199,8 +199,6 @@ def _jitter() -> int:
 
 
 def _slices(block: bytes) -> Sequence[bytes]:
-    if len(block) <= SLICE:
-        return (block,)
     return [block[start : start + SLICE] for start in range(0, len(block), SLICE)]
 
 
