@@ -19,7 +19,7 @@ from .config import Settings
 from .errors import NotFound
 from .protocols import Orphan, RequestRegistry
 from .signals import emit, requests_removed
-from .viewer import Viewers
+from .viewer import Viewer, Viewers
 
 log = logging.getLogger("assistant.janitor")
 
@@ -121,16 +121,29 @@ class Janitor:
     def tend_viewers(self) -> None:
         """Cuts connections that take no bytes, ends those whose token is over, and breaks long silences."""
         now = self._clock.monotonic()
-        # outside the loop: there may be ten thousand, and the others wait meanwhile
-        stalled, silent = now - self._settings.stall_timeout, now - (self._settings.heartbeat - TICK)
-        for viewer in self._viewers:
-            if viewer.writing_since is not None and viewer.writing_since <= stalled:
-                viewer.end_reason = "stalled"
-                viewer.cut()
-            elif viewer.token_ends is not None and viewer.token_ends <= now:
-                viewer.close_with("closing", "auth_expired")
-            elif viewer.writing_since is None and viewer.last_write <= silent:
+        for viewer in self._viewers.due(now):
+            self._viewers.look_again(viewer, self._tend(viewer, now))
+
+    def _tend(self, viewer: Viewer, now: float) -> float:
+        """Does what is due; when something will be."""
+        patience, silence = self._settings.stall_timeout, self._settings.heartbeat - TICK
+        moments = [now + min(patience, silence)]  # of what begins only after this look
+        if viewer.writing_since is None:
+            if viewer.last_write + silence <= now:
                 viewer.beat()
+            else:
+                moments.append(viewer.last_write + silence)
+        elif viewer.writing_since + patience <= now:
+            viewer.end_reason = "stalled"
+            viewer.cut()
+            return now + TICK
+        else:
+            moments.append(viewer.writing_since + patience)
+        if viewer.token_ends is not None:
+            if viewer.token_ends <= now:
+                viewer.close_with("closing", "auth_expired")
+            moments.append(viewer.token_ends)
+        return max(min(moments), now + TICK)
 
     def remove_expired(self) -> None:
         """Drops logs after their retention, says which, and counts them in one log line."""

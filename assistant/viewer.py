@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
+from threading import Lock
 from typing import Any
 
 from . import sse
@@ -32,7 +33,7 @@ class Viewer:
     """A stream of one request from a cursor on. `token_ends` is a monotonic moment; None when there is no end."""
 
     __slots__ = ("__weakref__", "_beat", "_clock", "_ending", "_news", "_notice", "_registry", "_viewers", "bytes", "ctx",
-                 "cursor", "cut", "end_reason", "last_write", "opened", "reset", "token_ends", "wake",
+                 "cursor", "cut", "end_reason", "last_write", "look_in", "opened", "reset", "token_ends", "wake",
                  "writing_since")  # fmt: skip
 
     def __init__(
@@ -60,6 +61,7 @@ class Viewer:
         self.bytes = 0
         self.opened = self.last_write = clock.monotonic()
         self.writing_since: float | None = None
+        self.look_in = 0  # the second in which Viewers has its next look at it
         self.wake: Callable[[], None] = _nobody
         self.cut: Callable[[], None] = _nobody  # the driver's way to end a connection that takes no bytes
 
@@ -149,33 +151,68 @@ class Viewer:
 
 
 class Viewers:
-    """The open streams of this process. `limit` is the most there may be."""
+    """The open streams of this process, by the second in which somebody must look at them next: of ten thousand that say
+    nothing only some are looked at in each. `limit` is the most there may be."""
 
     def __init__(self, limit: int) -> None:
-        self._open: set[Viewer] = set()
+        self._seconds: dict[int, set[Viewer]] = {}
+        self._count = 0
+        self._lock = Lock()
         self.limit = limit
 
     def __len__(self) -> int:
-        return len(self._open)
+        return self._count
 
     def __iter__(self) -> Iterator[Viewer]:
-        return iter(tuple(self._open))
+        with self._lock:
+            return iter([viewer for some in self._seconds.values() for viewer in some])
 
     @property
     def full(self) -> bool:
-        return len(self._open) >= self.limit
+        return self._count >= self.limit
+
+    def due(self, now: float) -> list[Viewer]:
+        """Those whose next look is now, or was before. It is a second later until `look_again` says when it is."""
+        with self._lock:
+            found = [viewer for second in list(self._seconds) if second <= now for viewer in self._seconds.pop(second)]
+            for viewer in found:
+                self._put(viewer, now + 1)
+        return found
+
+    def look_again(self, viewer: Viewer, moment: float) -> None:
+        """Sets the next look at an open stream; monotonic seconds, of which the whole ones count."""
+        with self._lock:
+            if self._take(viewer):
+                self._put(viewer, moment)
 
     def joined(self, viewer: Viewer) -> AbstractContextManager[None]:
         """While entered, the viewer is one of the open streams. Raises ServerFull on entering."""
         return _Joined(self, viewer)
 
     def add(self, viewer: Viewer) -> None:
-        if self.full:
-            raise ServerFull
-        self._open.add(viewer)
+        with self._lock:
+            if self.full:
+                raise ServerFull
+            self._put(viewer, viewer.opened)
+            self._count += 1
 
     def discard(self, viewer: Viewer) -> None:
-        self._open.discard(viewer)
+        with self._lock:
+            self._count -= self._take(viewer)
+
+    def _put(self, viewer: Viewer, moment: float) -> None:
+        viewer.look_in = int(moment)
+        self._seconds.setdefault(viewer.look_in, set()).add(viewer)
+
+    def _take(self, viewer: Viewer) -> bool:
+        """Whether it was there."""
+        some = self._seconds.get(viewer.look_in, set())
+        if viewer not in some:
+            return False
+        some.remove(viewer)
+        if not some:
+            del self._seconds[viewer.look_in]
+        return True
 
 
 class _Joined:

@@ -141,6 +141,9 @@ def _plain(value: object) -> str:
 class LineHandler(logging.Handler):
     """Writes to standard error, past Python's buffers."""
 
+    def createLock(self) -> None:  # noqa: N802 - logging's name
+        self.lock = None  # a line is written in one go, and under gevent a lock costs as much
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             _put(self.format(record))

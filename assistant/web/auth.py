@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, g, request
+from flask import Flask, g, request
 from flask_jwt_extended import get_jwt_request_location
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKError, PyJWKSetError, PyJWTError
@@ -52,10 +52,11 @@ class Authenticator:
 
     def __init__(self, app: Flask, settings: Settings, identify: Identify | None = None) -> None:
         self._settings = settings
+        self._config = app.config
         self._identify = identify
         self.by_token = identify is None  # whether JWTs say who calls
         self._leeway = _seconds(app.config.get("JWT_DECODE_LEEWAY", 0))
-        self._tokens = VerifiedTokens()
+        self._tokens = VerifiedTokens(app)
 
     def caller(self) -> Caller:
         """The caller of the current request. Raises Unauthorized, Forbidden, StoreUnavailable."""
@@ -84,7 +85,7 @@ class Authenticator:
 
     def _token(self) -> Caller:
         locations = self._locations()
-        _refuse_unreadable(locations)
+        self._refuse_unreadable(locations)
         try:
             verified = self._tokens.verify(locations)
         except _KEYS_AWAY as problem:
@@ -102,7 +103,7 @@ class Authenticator:
             raise Unauthorized
         if get_jwt_request_location() == "cookies":
             self._check_origin(required=True)
-        return Caller(_usable(claims.get(current_app.config["JWT_IDENTITY_CLAIM"])), self._end_of(claims))
+        return Caller(_usable(claims.get(self._config["JWT_IDENTITY_CLAIM"])), self._end_of(claims))
 
     def _end_of(self, claims: dict[str, object]) -> float:
         """When the token ends; its leeway counts only for a stream opened within it, or that would end at once."""
@@ -113,8 +114,17 @@ class Authenticator:
         return time.monotonic() + (left if left > 0 else left + self._leeway)
 
     def _locations(self) -> list[str]:
-        allowed = current_app.config["JWT_TOKEN_LOCATION"]
+        allowed = self._config["JWT_TOKEN_LOCATION"]
         return [place for place in ("headers", "cookies") if place in allowed] or ["headers"]
+
+    def _refuse_unreadable(self, locations: list[str]) -> None:
+        """Raises Unauthorized for what the libraries below would stumble over: two headers, a huge token, odd bytes."""
+        config, headers = self._config, request.headers
+        header = headers.get(config["JWT_HEADER_NAME"], "")
+        cookie = request.cookies.get(config["JWT_ACCESS_COOKIE_NAME"], "") if "cookies" in locations else ""
+        proof = headers.get(config["JWT_ACCESS_CSRF_HEADER_NAME"], "")
+        if "," in header or len(header) > _TOKEN_CHARS or len(cookie) > _TOKEN_CHARS or not proof.isascii():
+            raise Unauthorized
 
     def _check_origin(self, required: bool = False) -> None:
         """Browsers name the page that calls on every unsafe request; a foreign one must not use our cookie."""
@@ -125,16 +135,6 @@ class Authenticator:
             return
         if origin is None or not (origin in self._settings.origins or _host_of(origin) == request.host):
             raise Forbidden("This page may not act for the user.")
-
-
-def _refuse_unreadable(locations: list[str]) -> None:
-    """Raises Unauthorized for what the libraries below would stumble over: two headers, a huge token, odd bytes."""
-    config, headers = current_app.config, request.headers
-    header = headers.get(config["JWT_HEADER_NAME"], "")
-    cookie = request.cookies.get(config["JWT_ACCESS_COOKIE_NAME"], "") if "cookies" in locations else ""
-    proof = headers.get(config["JWT_ACCESS_CSRF_HEADER_NAME"], "")
-    if "," in header or len(header) > _TOKEN_CHARS or len(cookie) > _TOKEN_CHARS or not proof.isascii():
-        raise Unauthorized
 
 
 def _uncheckable() -> StoreUnavailable:

@@ -51,7 +51,8 @@ def build(settings: Settings, limits: Limits, *, ops_at_root: bool) -> Blueprint
         limits.exempt(view)
     problems.register(blueprint)
     blueprint.before_request(before)
-    blueprint.after_request(mark)
+    if not ops_at_root:  # the stand-alone app marks all that it says
+        blueprint.after_request(mark)
     if settings.origins:
         CORS(
             blueprint,

@@ -7,12 +7,13 @@ from typing import Any
 
 import gevent
 import orjson
-from flask import request
+from flask import Request
 from pydantic import TypeAdapter, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import AssistantError, InvalidRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from ..sanitize import invalid
+from .state import this_request
 
 # Largest body (protocol, POST /assistant/request); bytes.
 MAX_BODY = 2**20
@@ -20,16 +21,17 @@ MAX_BODY = 2**20
 
 def read_body(deadline: float, limit: int = MAX_BODY) -> bytes:
     """The bytes of a JSON body. Raises UnsupportedMediaType, TooLarge, RequestTimeout after `deadline` seconds."""
+    request = this_request()
     if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType
     if (request.content_length or 0) > limit:
         raise TooLarge(limit=limit)
     request.max_content_length = limit  # the host app's own limit is for its own routes
     with gevent.Timeout(deadline, RequestTimeout):
-        return _read(limit)
+        return _read(request, limit)
 
 
-def _read(limit: int) -> bytes:
+def _read(request: Request, limit: int) -> bytes:
     try:
         return request.get_data()  # not the stream: a hook of the host app may have read it already
     except RequestEntityTooLarge:  # a body that did not say how long it is

@@ -37,7 +37,7 @@ def submit() -> Response:
             code=problem.code,
         )
         raise
-    return _accepted(created)
+    return _accepted(web, created)
 
 
 def _submitted(web: WebState) -> Created:
@@ -53,9 +53,9 @@ def _submitted(web: WebState) -> Created:
     return web.service.submit(prepared)
 
 
-def _accepted(created: Created) -> Response:
+def _accepted(web: WebState, created: Created) -> Response:
     ctx = created.ctx
-    base = request.script_root + state().settings.url_prefix
+    base = request.script_root + web.settings.url_prefix
     response = json_response(
         {
             "request_id": ctx.request_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Flask, current_app
+from flask import Flask, Request, current_app, request
 
 from ..catalog import Catalog
 from ..config import Settings
@@ -35,4 +35,10 @@ class WebState:
 def state() -> WebState:
     """The state of the app that serves the current request."""
     found: WebState = current_app.extensions[EXTENSION]
+    return found
+
+
+def this_request() -> Request:
+    """The current request itself. Each use of flask's `request` looks it up anew: for what asks it several times."""
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]
     return found

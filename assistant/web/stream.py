@@ -22,7 +22,7 @@ from .connection import Connection, under
 from .delivery import Delivery
 from .handover import OFFERED, Offer
 from .loop import Loop
-from .state import WebState, state
+from .state import WebState, state, this_request
 
 
 def stream_events(request_id: str) -> Response:
@@ -69,6 +69,7 @@ def check_id(request_id: str) -> None:
 
 def cursor_of() -> Cursor:
     """The cursor the client brings: Last-Event-ID or `?after=`. Raises InvalidRequest when there are two."""
+    request = this_request()
     given = {text for text in (request.headers.get("Last-Event-ID"), *request.args.getlist("after")) if text}
     if not given:
         return START
@@ -86,6 +87,7 @@ def _told() -> str:
 
 def _body(viewer: Viewer, web: WebState) -> Iterable[bytes]:
     """What the server would have to send, and the offer to take that work from it."""
+    request = this_request()
     if request.method == "HEAD":
         return ()
     delivery = Delivery(viewer, web.settings.stall_timeout, web.sender)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import current_app, g, request
+from flask import Flask, g, request
 from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.config import config
 from flask_jwt_extended.exceptions import RevokedTokenError, UserClaimsVerificationError
@@ -36,7 +36,8 @@ Verified = tuple[dict[str, Any], dict[str, Any]]
 class VerifiedTokens:
     """Tokens from the Authorization header whose signature and claims have been found good."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: Flask) -> None:
+        self._app = app
         self._known: dict[bytes, bytes] = {}  # as JSON: a quarter of the memory, and a copy of its own for each request
         self._checked_by: list[Any] = []  # the settings that what is known was checked against
 
@@ -46,8 +47,8 @@ class VerifiedTokens:
         Expiry, the app's block list and its own claims check hold on every request; a manager that looks keys or users
         up by itself is asked every time.
         """
-        manager: Any = current_app.extensions["flask-jwt-extended"]
-        settings = current_app.config
+        manager: Any = self._app.extensions["flask-jwt-extended"]
+        settings = self._app.config
         header = _lone_header(settings) if "headers" in locations else None
         if header is None or not _may_remember(manager):
             verified: Verified | None = verify_jwt_in_request(locations=locations)
@@ -104,8 +105,9 @@ def _decoded() -> Verified:
 def _lone_header(settings: Mapping[str, Any]) -> str | None:
     """The header with the login; None without one, or with a login in a cookie as well: which of the two counts is the
     extension's business."""
-    given: str | None = request.headers.get(settings["JWT_HEADER_NAME"])
-    if not given or ("HTTP_COOKIE" in request.environ and settings["JWT_ACCESS_COOKIE_NAME"] in request.cookies):
+    headers = request.headers
+    given: str | None = headers.get(settings["JWT_HEADER_NAME"])
+    if not given or ("Cookie" in headers and settings["JWT_ACCESS_COOKIE_NAME"] in request.cookies):
         return None
     return given
 
@@ -128,6 +130,10 @@ def _still_valid(claims: dict[str, Any], settings: Mapping[str, Any]) -> bool:
 
 def _publish(verified: Verified) -> None:
     """What verify_jwt_in_request leaves for get_jwt() and its like."""
-    g._jwt_extended_jwt_header, g._jwt_extended_jwt = verified
-    g._jwt_extended_jwt_user = None
-    g._jwt_extended_jwt_location = "headers"
+    header, claims = verified
+    g.__dict__.update(  # each name set on `g` by itself would look it up again
+        _jwt_extended_jwt_header=header,
+        _jwt_extended_jwt=claims,
+        _jwt_extended_jwt_user=None,
+        _jwt_extended_jwt_location="headers",
+    )

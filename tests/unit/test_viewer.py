@@ -202,6 +202,39 @@ def test_silence_is_broken_by_one_comment_line(world: World, ctx: RequestContext
     reader.blocks.close()
 
 
+def test_a_silent_stream_is_looked_at_when_something_is_due_and_not_each_second(
+    world: World, ctx: RequestContext
+) -> None:
+    reader = Reader(world, ctx)
+    reader.read()
+    world.pass_time(0)  # the first look, at which it is clear when the next will be
+
+    looks = 0
+    for _ in range(28):
+        looks += len(world.viewers.due(world.clock.monotonic()))
+        world.pass_time(1)
+        reader.read()
+
+    assert looks <= 4  # two heartbeats; in the second before one is due there may be a look as well
+    assert len(world.viewers) == len(list(world.viewers)) == 1
+    reader.blocks.close()
+    assert (len(world.viewers), list(world.viewers), world.viewers.due(1e9)) == (0, [], [])
+
+
+def test_a_look_that_fails_is_made_again_a_second_later(world: World, ctx: RequestContext) -> None:
+    reader = Reader(world, ctx)
+    reader.read()
+
+    assert world.viewers.due(world.clock.monotonic()) == [reader.viewer]  # and nobody says when to look again
+    world.clock.advance(1)
+
+    assert world.viewers.due(world.clock.monotonic()) == [reader.viewer]
+    reader.blocks.close()
+    world.viewers.look_again(reader.viewer, 0)  # it has left meanwhile
+    assert len(world.viewers) == 0
+    assert world.viewers.due(1e9) == []
+
+
 def test_a_token_that_ends_closes_the_stream(world: World, ctx: RequestContext) -> None:
     reader = Reader(world, ctx, token_ends=world.clock.monotonic() + 5)
     reader.read()
