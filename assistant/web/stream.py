@@ -70,7 +70,8 @@ def check_id(request_id: str) -> None:
 def cursor_of() -> Cursor:
     """The cursor the client brings: Last-Event-ID or `?after=`. Raises InvalidRequest when there are two."""
     request = this_request()
-    given = {text for text in (request.headers.get("Last-Event-ID"), *request.args.getlist("after")) if text}
+    asked = request.args.getlist("after") if request.query_string else ()
+    given = {text for text in (request.headers.get("Last-Event-ID"), *asked) if text}
     if not given:
         return START
     cursor = parse_cursor(given.pop()) if len(given) == 1 else None
