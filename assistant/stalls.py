@@ -83,10 +83,11 @@ class _Watch:
         seen, self._beat = self._seen, now
         lag = max(0.0, now - before - self._tick)
         self._lag, self._untold = max(self._lag, lag), self._untold + 1
-        if self._untold == _TOLD:
+        stood_still = lag + self._tick >= self._limit
+        if stood_still or self._untold == _TOLD:
             emit(loop_ticked, self._sender, lag=self._lag)
             self._lag, self._untold = 0.0, 0
-        if lag + self._tick >= self._limit:
+        if stood_still:
             stack = seen[1] if seen is not None and seen[0] == before else []
             emit(loop_blocked, self._sender, seconds=round(lag, 3), stack=stack)
 
