@@ -141,8 +141,12 @@ def _plain(value: object) -> str:
 class LineHandler(logging.Handler):
     """Writes to standard error, past Python's buffers."""
 
-    def createLock(self) -> None:  # noqa: N802 - logging's name
-        self.lock = None  # a line is written in one go, and under gevent a lock costs as much
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the lock of other handlers: a line is written in one go, and under gevent a lock costs as much."""
+        wanted = bool(self.filter(record))
+        if wanted:
+            self.emit(record)
+        return wanted
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
