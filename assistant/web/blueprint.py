@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from flask_cors import CORS
 
 from ..config import Settings
@@ -13,7 +13,7 @@ from ..errors import Misconfigured
 from . import assets, ops, problems, requests, ui
 from .limits import Limits
 from .loop import of_loop
-from .state import state
+from .state import state, this_request
 from .stream import stream_events
 from .turnstile import Turnstile
 
@@ -37,6 +37,8 @@ OPS_ROUTES: tuple[tuple[str, str, View], ...] = (
     ("/readyz", "GET", ops.readyz),
     ("/metrics", "GET", ops.metrics),
 )
+# What begins something: all else is about what has begun.
+_NEW = frozenset({f"assistant.{view.__name__}" for view in (requests.submit, requests.session)})
 # In the stand-alone app only.
 PAGE_ROUTES: tuple[tuple[str, str, View], ...] = (("/", "GET", ui.page),)
 
@@ -86,7 +88,8 @@ def add_route(target: Any, rule: str, method: str, view: View) -> None:
 
 def before() -> None:
     """Before every request of ours. Raises Misconfigured under several workers with a registry of one process."""
-    of_loop(Turnstile).enter()
+    request = this_request()
+    of_loop(Turnstile).enter(new=request.endpoint in _NEW)
     web = state()
     if request.environ.get("wsgi.multiprocess") and web.settings.registry.startswith("memory:"):
         raise Misconfigured("Several workers need ASSISTANT_REGISTRY=redis://...; memory:// serves one worker.")

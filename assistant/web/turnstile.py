@@ -2,7 +2,8 @@
 
 The loop serves every socket that has bytes before it does anything else, so a storm of requests would stop all answers that
 run, and answers that began in one go would go on in step. So requests have so much time of each round of the loop; those
-for whom it does not suffice come in the rounds after, in their order.
+for whom it does not suffice come in the rounds after, in their order. What was accepted comes first: who wants to see, answer
+or stop an answer that runs does not wait behind all who ask for a new one, of whom one is let in each round even so.
 """
 
 from __future__ import annotations
@@ -25,17 +26,20 @@ class Turnstile:
 
     def __init__(self) -> None:
         self._loop = Loop()
-        self._waiting: deque[Any] = deque()
+        self._known: deque[Any] = deque()  # who asks about what was accepted
+        self._new: deque[Any] = deque()
         self._timer: Any = None
         self._begin()
 
-    def enter(self) -> None:
-        """Returns when it is this greenlet's turn, at once as long as there is time left. Bounded by those before it."""
+    def enter(self, *, new: bool = False) -> None:
+        """Returns when it is this greenlet's turn, at once as long as there is time left. Bounded by those before it.
+
+        `new` is a request that nothing has been accepted of yet."""
         if self._loop.iteration != self._iteration:
             self._begin()
-        if self._waiting or time.perf_counter() > self._ends:
+        if self._known or (new and self._new) or time.perf_counter() > self._ends:
             waiter = Waiter()  # remembers a switch that comes when its greenlet is gone
-            self._waiting.append(waiter)
+            (self._new if new else self._known).append(waiter)
             if self._timer is None:
                 self._next_round()
             waiter.get()
@@ -50,9 +54,11 @@ class Turnstile:
     def _let_in(self) -> None:
         self._begin()
         try:
-            while self._waiting and time.perf_counter() <= self._ends:
-                self._waiting.popleft().switch(None)
+            if self._new:  # whatever else there is
+                self._new.popleft().switch(None)
+            while (waiting := self._known or self._new) and time.perf_counter() <= self._ends:
+                waiting.popleft().switch(None)
         finally:  # not before: those let in who come again at once would start a round of their own
             self._timer = None
-            if self._waiting:
+            if self._known or self._new:
                 self._next_round()

@@ -24,11 +24,11 @@ class Requests:
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: self.now))
         self.turnstile = Turnstile()
 
-    def start(self, count: int) -> list[gevent.Greenlet]:
-        return [gevent.spawn(self.one, number) for number in range(count)]
+    def start(self, count: int, *, new: bool = False) -> list[gevent.Greenlet]:
+        return [gevent.spawn(self.one, number, new) for number in range(count)]
 
-    def one(self, number: int) -> None:
-        self.turnstile.enter()
+    def one(self, number: int, new: bool = False) -> None:
+        self.turnstile.enter(new=new)
         self.came.append(number)
         self.rounds[gevent.get_hub().loop.iteration] += 1
         self.now += self.work
@@ -103,3 +103,28 @@ def test_one_that_leaves_while_it_waits_keeps_nobody(monkeypatch: pytest.MonkeyP
     gevent.joinall(started, timeout=SOON)
 
     assert requests.came == [0, 1, 4, 5]
+
+
+def test_what_was_accepted_comes_before_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, 0.006)
+    posts = [gevent.spawn(requests.one, 100 + number, True) for number in range(20)]
+    gevent.sleep(0)  # most of them wait now
+
+    gevent.joinall([*requests.start(6), *posts], timeout=SOON)
+
+    before = requests.came[: requests.came.index(5)]
+    assert [number for number in before if number < 100] == [0, 1, 2, 3, 4]  # in their order
+    assert len([number for number in before if number >= 100]) <= 9  # those that came first, and one a round
+    assert [number for number in requests.came if number >= 100] == list(range(100, 120))
+
+
+def test_a_storm_of_the_accepted_keeps_nobody_new_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, 0.006)
+
+    def busy() -> None:
+        for _ in range(100):
+            requests.one(-1)
+
+    gevent.joinall([*(gevent.spawn(busy) for _ in range(4)), *requests.start(5, new=True)], timeout=SOON)
+
+    assert requests.came.index(4) < 60
