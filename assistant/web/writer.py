@@ -4,8 +4,8 @@ No greenlet, no environ and no response is kept for a stream: a wake-up puts its
 pumps all that are on it, that is, takes blocks from their viewers and gives them to the kernel without waiting. An event
 so costs no switch of greenlets, and an idle stream costs its socket and the viewer.
 
-The flusher runs at once while the loop keeps up. When it falls behind, events wait a multiple of what the flush had to
-wait: those of a stream then join into one send, which is what costs most.
+The flusher runs at once while the loop keeps up. When it falls behind, and two flushes in a row come late, events wait a
+multiple of what these had to wait: those of a stream then join into one send, which is what costs most.
 
 What must stay true:
 - Only `pump` advances the blocks, and it never does while `_rest` waits for room in the kernel: order is the log's order.
@@ -47,7 +47,8 @@ class Flusher:
         self._timer: Any = None
         self._dirty: deque[SocketWriter] = deque()  # in the order of their news; a second entry finds none left
         self._coming = False  # whether a flush was asked for, goes on or is held back
-        self._late = 0.0  # how long the one that goes on had waited
+        # how long the one that goes on had waited, and the one before it
+        self._late = self._late_before = 0.0
 
     def add(self, writer: SocketWriter) -> None:
         """The writer has news. Returns at once, in any thread."""
@@ -61,7 +62,7 @@ class Flusher:
         self._loop.call(self._begin, time.perf_counter())
 
     def _begin(self, asked: float) -> None:
-        self._late = time.perf_counter() - asked
+        self._late_before, self._late = self._late, time.perf_counter() - asked
         self._flush()
 
     def _flush(self) -> None:
@@ -74,8 +75,8 @@ class Flusher:
             raise
         if self._dirty:
             self._timer = self._loop.after(PAUSE, self._flush)
-        elif self._late > _BEHIND:
-            self._timer = self._loop.after(min(_LONGEST, _LATE * self._late), self._ask)
+        elif (late := min(self._late, self._late_before)) > _BEHIND:  # one alone is no loop that is behind
+            self._timer = self._loop.after(min(_LONGEST, _LATE * late), self._ask)
         else:
             self._coming = False
             if self._dirty:  # by another thread, which saw a flush that was still going on
