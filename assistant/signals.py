@@ -49,7 +49,7 @@ store_changed = _signals.signal("assistant-store-changed", "up: the store was fo
 # --- the process ---
 limits_changed = _signals.signal("assistant-limits-changed", "shared: rates are counted together, or by each worker")
 drain_begun = _signals.signal("assistant-drain-begun", "running: nothing new is accepted from now on")
-loop_ticked = _signals.signal("assistant-loop-ticked", "lag: how late the loop was at most, several times a second")
+loop_ticked = _signals.signal("assistant-loop-ticked", "lag: how late the loop was, several times a second")
 loop_blocked = _signals.signal("assistant-loop-blocked", "seconds, stack: the loop stood still")
 log_dropped = _signals.signal("assistant-log-dropped", "lines: what could not be written")
 

@@ -27,8 +27,6 @@ from .signals import emit, loop_blocked, loop_ticked
 
 # How long the loop stands still before the thread says so itself; seconds.
 _LONG = 1.0
-# Ticks whose lag is told as one, the largest of them: to count a lag costs more than all the rest of a tick.
-_TOLD = 4
 # Frames of a stack that are told, the innermost ones.
 _FRAMES = 30
 
@@ -64,7 +62,6 @@ class _Watch:
         # whatever keeps the loop longer than the limit makes one tick late by three quarters of it, and one look finds that
         self._tick, self._look = limit / 4, limit / 2
         self._beat = time.perf_counter()
-        self._lag, self._untold = 0.0, 0  # the largest since lags were last told, and of how many ticks
         self._seen: tuple[float, list[str]] | None = None  # the beat after which nothing came, and who was at work
         self._stopped = False
         self._thread = _get_ident()
@@ -82,12 +79,8 @@ class _Watch:
         before, now = self._beat, time.perf_counter()
         seen, self._beat = self._seen, now
         lag = max(0.0, now - before - self._tick)
-        self._lag, self._untold = max(self._lag, lag), self._untold + 1
-        stood_still = lag + self._tick >= self._limit
-        if stood_still or self._untold == _TOLD:
-            emit(loop_ticked, self._sender, lag=self._lag)
-            self._lag, self._untold = 0.0, 0
-        if stood_still:
+        emit(loop_ticked, self._sender, lag=lag)
+        if lag + self._tick >= self._limit:
             stack = seen[1] if seen is not None and seen[0] == before else []
             emit(loop_blocked, self._sender, seconds=round(lag, 3), stack=stack)
 

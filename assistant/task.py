@@ -311,10 +311,9 @@ class Task:
         self._log("status", status(state).data)
 
     def _publish_chunk(self, event: Event) -> None:
-        placed = self._transcript.placed(event)
-        data = placed.data
+        data = self._transcript.place(event)
         data["ts"] = self._runner.clock.now()
-        self._registry.append(self._ctx.request_id, self._ctx.attempt, placed)
+        self._registry.append(self._ctx.request_id, self._ctx.attempt, Event(event.name, data))
         self._transcript.keep(data)
         account = self._account
         account.latest_at = data["ts"]

@@ -43,17 +43,16 @@ class Transcript:
                 transcript.keep_action(event.data)
         return transcript
 
-    def placed(self, event: Event) -> Event:
-        """A chunk with its `index`: the same event, unless it must say more than its handler did. Raises ValueError for
-        text after an appendix, and for an appendix that begins without a kind; nothing is kept until `keep`.
+    def place(self, event: Event) -> dict[str, Any]:
+        """A chunk's payload with its `index`. Raises ValueError for text after an appendix, and for an appendix
+        that begins without a kind; nothing is kept until `keep`.
 
         An appendix that reasoning has interrupted goes on as a new part, which says again what it is."""
         data, parts = event.data, self._parts
         goes_on = parts and data["part"] == parts[-1].part and "kind" not in data  # nearly always
         if goes_on or not self._opens(data):
-            data["index"] = len(parts) - 1
-            return event
-        return Event(event.name, {**self._resumed(data), **data, "index": len(parts)})
+            return {**data, "index": len(parts) - 1}
+        return {**self._resumed(data), **data, "index": len(parts)}
 
     def keep(self, data: dict[str, Any]) -> None:
         """Keeps a chunk that is in the log."""

@@ -74,7 +74,7 @@ class Viewer:
                     if block is None:
                         yield None
                     else:
-                        for part in (block,) if len(block) <= SLICE else _slices(block):
+                        for part in _slices(block):
                             self.writing_since = self._clock.monotonic()
                             yield part
                             self.last_write, self.writing_since = self._clock.monotonic(), None
@@ -236,6 +236,8 @@ def _jitter() -> int:
 
 
 def _slices(block: bytes) -> Sequence[bytes]:
+    if len(block) <= SLICE:
+        return (block,)
     return [block[start : start + SLICE] for start in range(0, len(block), SLICE)]
 
 

@@ -130,10 +130,7 @@ def _still_valid(claims: dict[str, Any], settings: Mapping[str, Any]) -> bool:
 
 def _publish(verified: Verified) -> None:
     """What verify_jwt_in_request leaves for get_jwt() and its like."""
-    header, claims = verified
-    g.__dict__.update(  # each name set on `g` by itself would look it up again
-        _jwt_extended_jwt_header=header,
-        _jwt_extended_jwt=claims,
-        _jwt_extended_jwt_user=None,
-        _jwt_extended_jwt_location="headers",
-    )
+    found = g._get_current_object()  # once: each use of `g` looks it up anew
+    found._jwt_extended_jwt_header, found._jwt_extended_jwt = verified
+    found._jwt_extended_jwt_user = None
+    found._jwt_extended_jwt_location = "headers"

@@ -126,4 +126,4 @@ def _parts(*pieces: str) -> list[Part]:
 
 def _keep(transcript: Transcript, event: Event) -> Any:
     assert event.data["text"]
-    transcript.keep(transcript.placed(event).data)
+    transcript.keep(transcript.place(event))

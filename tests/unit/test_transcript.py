@@ -13,7 +13,7 @@ from tests.properties import examples
 
 
 def _say(transcript: Transcript, text: str, part: Any = "text", **about: Any) -> int:
-    data = transcript.placed(chunk(text, part, **about)).data
+    data = transcript.place(chunk(text, part, **about))
     transcript.keep(data)
     return int(data["index"])
 
@@ -67,7 +67,7 @@ def test_an_appendix_goes_on_behind_reasoning_and_says_again_what_it_is() -> Non
     _say(transcript, "x", "appendix", kind="code", language="py", title="t.py")
     _say(transcript, "hm", "reasoning")
 
-    resumed = transcript.placed(chunk("y", "appendix")).data
+    resumed = transcript.place(chunk("y", "appendix"))
 
     assert resumed == {
         "text": "y", "part": "appendix", "kind": "code", "language": "py", "title": "t.py", "index": 3
@@ -79,7 +79,7 @@ def test_an_appendix_goes_on_behind_reasoning_and_says_again_what_it_is() -> Non
 def test_a_chunk_is_kept_only_once_it_is_in_the_log() -> None:
     transcript = Transcript()
 
-    transcript.placed(chunk("refused"))
+    transcript.place(chunk("refused"))
 
     assert (transcript.text, transcript.parts, transcript.chunks) == ("", [], 0)
 
@@ -88,12 +88,12 @@ def test_an_event_that_its_handler_sends_again_is_placed_again() -> None:
     transcript, tick, code = Transcript(), chunk("."), chunk("x", "appendix")
 
     for event in (tick, tick, chunk("y", "appendix", kind="code"), code, chunk("hm", "reasoning"), code, code):
-        transcript.keep(transcript.placed(event).data)
+        transcript.keep(transcript.place(event))
 
     assert [(part["part"], part["text"]) for part in transcript.parts] == [
         ("text", ".."), ("appendix", "yx"), ("reasoning", "hm"), ("appendix", "xx")
     ]  # fmt: skip
-    assert "kind" not in code.data
+    assert (tick.data, code.data) == (chunk(".").data, chunk("x", "appendix").data)  # they are the handler's
 
 
 def test_an_action_is_kept_in_its_newest_phase() -> None:
