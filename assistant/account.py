@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,8 +40,8 @@ class Usage:
 class Account:
     """Of one request, from its task's begin on. Monotonic moments are in seconds."""
 
-    __slots__ = ("_answered_at", "_cleaning_at", "_clock", "_closed_at", "_run", "_started", "_stopped_at", "_transcript",
-                 "first_chunk", "kinds", "latest_at")  # fmt: skip
+    __slots__ = ("_actions", "_answered_at", "_cleaning_at", "_clock", "_closed_at", "_end", "_run", "_stages", "_started",
+                 "_statuses", "_stopped_at", "_transcript", "first_chunk", "latest_at")  # fmt: skip
 
     def __init__(self, run: Run, transcript: Transcript, clock: Clock) -> None:
         self._run = run
@@ -55,10 +54,10 @@ class Account:
         self._closed_at: float | None = None
         self.latest_at = 0
         self.first_chunk: float | None = None  # seconds after the begin
-        # events by name, without chunks; the registry appends `1-1`
-        self.kinds: defaultdict[str, int] = defaultdict(int)
-        if run.request.attempt == 1:
-            self.kinds["status"] = 1
+        # events by name, without chunks: numbers, for a dict would be as large as all of this; the registry appends `1-1`
+        self._statuses = 1 if run.request.attempt == 1 else 0
+        self._stages = self._actions = 0
+        self._end = ""
 
     # --- what happens ---
     def answer_begun(self) -> float:
@@ -66,6 +65,17 @@ class Account:
         self._answered_at = self.latest_at
         self.first_chunk = self._elapsed()
         return self.first_chunk
+
+    def logged(self, name: str) -> None:
+        """An event with this name, which is no chunk, is in the log."""
+        if name == "status":
+            self._statuses += 1
+        elif name == "stage":
+            self._stages += 1
+        elif name == "action":
+            self._actions += 1
+        else:
+            self._end = name
 
     def stop_begun(self) -> None:
         self._stopped_at = self._clock.monotonic()
@@ -111,7 +121,7 @@ class Account:
     def usage(self, kept: Snapshot | None) -> Usage:
         """`kept` is what the registry knows of the request, if it can be asked."""
         chunks = self._transcript.chunks
-        kinds = {**self.kinds, "response_chunk": chunks} if chunks else dict(self.kinds)
+        kinds = self._kinds()
         return Usage(
             duration=self._elapsed(),
             first_chunk=self.first_chunk,
@@ -126,6 +136,16 @@ class Account:
             chunk_interval=max(0, self.latest_at - self._answered_at) / 1000 / (chunks - 1) if chunks > 1 else None,
             stopping=self._stopping(),
         )
+
+    def _kinds(self) -> dict[str, int]:
+        counts = {
+            "status": self._statuses,
+            "stage": self._stages,
+            "action": self._actions,
+            "response_chunk": self._transcript.chunks,
+            self._end: 1,
+        }
+        return {name: count for name, count in counts.items() if name and count}
 
     def _stopping(self) -> float | None:
         if self._stopped_at is None:

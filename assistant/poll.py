@@ -27,7 +27,8 @@ class Poll(Viewer):
         `wait` returns after the wake call, and says whether there is time left. Counts as a viewer until it returns.
         """
         try:
-            with self._viewers.joined(self), self._registry.watch(self.ctx.request_id, self._woken):
+            self._viewers.add(self)
+            with self._registry.watch(self.ctx.request_id, self._woken):
                 page = self._look()
                 while not (page["events"] or page["notices"] or page["closed"]) and wait():
                     page = self._look()
@@ -35,6 +36,8 @@ class Poll(Viewer):
         # dropped since the view looked, or a race for the last place was lost: the client comes again
         except (NotFound, TooManyViewers, ServerFull, StoreUnavailable):
             return self._page([], [], closed=False)
+        finally:
+            self._viewers.discard(self)
 
     def _look(self) -> Page:
         batch = self._registry.read(self.ctx.request_id, self.cursor)

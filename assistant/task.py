@@ -327,7 +327,7 @@ class Task:
     def _log(self, name: str, data: dict[str, Any]) -> None:
         event = Event(name, {**data, "ts": self._runner.clock.now()})
         event_id = self._registry.append(self._ctx.request_id, self._ctx.attempt, event)
-        self._account.kinds[name] += 1
+        self._account.logged(name)
         emit(event_published, self._runner.sender, ctx=self._ctx, event=event, event_id=str(event_id))
 
     # --- the end ---
@@ -345,7 +345,7 @@ class Task:
             return
         finally:
             self._ended = True
-        self._account.kinds[written.name] += 1
+        self._account.logged(written.name)
         emit(
             processing_finished,
             self._runner.sender,

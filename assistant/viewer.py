@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Any
 
@@ -68,7 +67,8 @@ class Viewer:
     def blocks(self) -> Generator[bytes | None, None, None]:
         """All there is to send, in order. Counts as a viewer from the first `next` until it is closed."""
         try:
-            with self._viewers.joined(self), self._registry.watch(self.ctx.request_id, self._woken):
+            self._viewers.add(self)
+            with self._registry.watch(self.ctx.request_id, self._woken):
                 block: bytes | None = self._first()
                 while block is not None or not self._ending:
                     if block is None:
@@ -91,6 +91,7 @@ class Viewer:
             self.end_reason = "failed"
             raise
         finally:  # its driver holds the viewer: no cycle is left, for which the collector would have to come
+            self._viewers.discard(self)
             self.wake = self.cut = _nobody
 
     @property
@@ -185,11 +186,8 @@ class Viewers:
             if self._take(viewer):
                 self._put(viewer, moment)
 
-    def joined(self, viewer: Viewer) -> AbstractContextManager[None]:
-        """While entered, the viewer is one of the open streams. Raises ServerFull on entering."""
-        return _Joined(self, viewer)
-
     def add(self, viewer: Viewer) -> None:
+        """The viewer is one of the open streams until it is discarded. Raises ServerFull."""
         with self._lock:
             if self.full:
                 raise ServerFull
@@ -197,6 +195,7 @@ class Viewers:
             self._count += 1
 
     def discard(self, viewer: Viewer) -> None:
+        """Does nothing for one that is not there."""
         with self._lock:
             self._count -= self._take(viewer)
 
@@ -213,21 +212,6 @@ class Viewers:
         if not some:
             del self._seconds[viewer.look_in]
         return True
-
-
-class _Joined:
-    """A class and not a generator: every open stream holds one."""
-
-    __slots__ = ("_viewer", "_viewers")
-
-    def __init__(self, viewers: Viewers, viewer: Viewer) -> None:
-        self._viewers, self._viewer = viewers, viewer
-
-    def __enter__(self) -> None:
-        self._viewers.add(self._viewer)
-
-    def __exit__(self, *_: object) -> None:
-        self._viewers.discard(self._viewer)
 
 
 def _jitter() -> int:

@@ -8,9 +8,11 @@ with several workers a GET would reach a process that does not know the id, so t
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
 from .. import sse
@@ -29,6 +31,8 @@ _RETRY_ACTIVE = 2.0
 _RETRY_FULL = 5.0
 # Ids remembered as gone, newest first (protocol, Life of a request).
 _TOMBSTONES = 10_000
+# The actions of nearly all requests.
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -37,8 +41,8 @@ class _Entry(Life):
 
     queue: EventQueue
     key: tuple[str, str] | None = None
-    actions: dict[str, ActionState] = field(default_factory=dict)
-    proposals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    actions: Mapping[str, ActionState] = field(default_factory=lambda: _NONE)
+    proposals: Mapping[str, dict[str, Any]] = field(default_factory=lambda: _NONE)
 
     @property
     def size(self) -> int:
@@ -353,10 +357,10 @@ class MemoryRegistry:
 def _keep_action(entry: _Entry, data: dict[str, Any]) -> None:
     """Remembers a proposed action; the later phases come from replies."""
     if data["phase"] == "proposed":
-        entry.actions[data["action_id"]] = ActionState(
-            data["action_id"], data["name"], data["wants"], data["expires_at"]
-        )
-        entry.proposals[data["action_id"]] = data
+        action_id = data["action_id"]
+        state = ActionState(action_id, data["name"], data["wants"], data["expires_at"])
+        entry.actions = {**entry.actions, action_id: state}
+        entry.proposals = {**entry.proposals, action_id: data}
 
 
 def _snapshot(entry: _Entry, now: float) -> Snapshot:
