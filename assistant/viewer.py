@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any
 
 from . import sse
+from .agenda import Agenda
 from .clock import Clock
 from .errors import NotFound, ServerFull, StoreUnavailable, TooManyViewers
 from .models import Cursor, RequestContext
@@ -152,11 +153,10 @@ class Viewer:
 
 
 class Viewers:
-    """The open streams of this process, by the second in which somebody must look at them next: of ten thousand that say
-    nothing only some are looked at in each. `limit` is the most there may be."""
+    """The open streams of this process, and when somebody must look at each. `limit` is the most there may be."""
 
     def __init__(self, limit: int) -> None:
-        self._seconds: dict[int, set[Viewer]] = {}
+        self._agenda: Agenda[Viewer] = Agenda()
         self._count = 0
         self._lock = Lock()
         self.limit = limit
@@ -166,7 +166,7 @@ class Viewers:
 
     def __iter__(self) -> Iterator[Viewer]:
         with self._lock:
-            return iter([viewer for some in self._seconds.values() for viewer in some])
+            return iter(self._agenda)
 
     @property
     def full(self) -> bool:
@@ -175,43 +175,29 @@ class Viewers:
     def due(self, now: float) -> list[Viewer]:
         """Those whose next look is now, or was before. It is a second later until `look_again` says when it is."""
         with self._lock:
-            found = [viewer for second in list(self._seconds) if second <= now for viewer in self._seconds.pop(second)]
+            found = self._agenda.due(now)
             for viewer in found:
-                self._put(viewer, now + 1)
+                self._agenda.put(viewer, now + 1)
         return found
 
     def look_again(self, viewer: Viewer, moment: float) -> None:
         """Sets the next look at an open stream; monotonic seconds, of which the whole ones count."""
         with self._lock:
-            if self._take(viewer):
-                self._put(viewer, moment)
+            if self._agenda.take(viewer):
+                self._agenda.put(viewer, moment)
 
     def add(self, viewer: Viewer) -> None:
         """The viewer is one of the open streams until it is discarded. Raises ServerFull."""
         with self._lock:
             if self.full:
                 raise ServerFull
-            self._put(viewer, viewer.opened)
+            self._agenda.put(viewer, viewer.opened)
             self._count += 1
 
     def discard(self, viewer: Viewer) -> None:
         """Does nothing for one that is not there."""
         with self._lock:
-            self._count -= self._take(viewer)
-
-    def _put(self, viewer: Viewer, moment: float) -> None:
-        viewer.look_in = int(moment)
-        self._seconds.setdefault(viewer.look_in, set()).add(viewer)
-
-    def _take(self, viewer: Viewer) -> bool:
-        """Whether it was there."""
-        some = self._seconds.get(viewer.look_in, set())
-        if viewer not in some:
-            return False
-        some.remove(viewer)
-        if not some:
-            del self._seconds[viewer.look_in]
-        return True
+            self._count -= self._agenda.take(viewer)
 
 
 def _jitter() -> int:

@@ -25,8 +25,7 @@ class Life:
     viewers: int = 0
     views: int = 0  # viewers that have come, in all
     ended: float = 0.0
-    # nothing is late before: events move the clocks on; a new status and a viewer's leaving begin others, and set it to 0
-    quiet_until: float = 0.0
+    look_in: int = 0  # the second of its next look, for a registry that has an Agenda
 
     def note(self, event: Event, now: float) -> None:
         """Keeps the facts that follow from the newest event."""
@@ -34,19 +33,17 @@ class Life:
         if event.name == "response_chunk":
             self.answering_since = None
         elif event.name == "status":
-            self.quiet_until = 0.0
             was, self.status = self.status, Status(event.data["state"])
             if was is Status.WAITING_ACTION and self.answering_since is not None:
                 self.answering_since = now  # the wait was the page's, not the model's
 
     def late(self, limits: Settings, now: float) -> str | None:
-        """The error that the request has earned, the hardest first; without one, `quiet_until` says when to ask again."""
-        clocks = self._clocks(limits)
-        for code, moment in clocks:
-            if now >= moment:
-                return code
-        self.quiet_until = min(moment for _, moment in clocks)
-        return None
+        """The error that the request has earned, the hardest first."""
+        return next((code for code, moment in self._clocks(limits) if now >= moment), None)
+
+    def quiet_until(self, limits: Settings) -> float:
+        """It is not late before. Events move its clocks on; a new status and a viewer's leaving begin others."""
+        return min(moment for _, moment in self._clocks(limits))
 
     def _clocks(self, limits: Settings) -> list[tuple[str, float]]:
         """The clocks of the protocol that run now, and when each is over."""

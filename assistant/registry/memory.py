@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import sse
 from ..actions import ActionState, Verdict
+from ..agenda import Agenda
 from ..clock import Clock
 from ..config import Settings
 from ..errors import Gone, IdempotencyMismatch, NotFound, ServerFull, TooManyActive, TooManyViewers
@@ -31,6 +32,8 @@ _RETRY_ACTIVE = 2.0
 _RETRY_FULL = 5.0
 # Ids remembered as gone, newest first (protocol, Life of a request).
 _TOMBSTONES = 10_000
+# Every moment is later.
+_AT_ONCE = 0
 # The actions of nearly all requests.
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -77,6 +80,7 @@ class MemoryRegistry:
         self._lock = lock or Lock()
         self._entries: dict[str, _Entry] = {}
         self._live: dict[str, _Entry] = {}
+        self._agenda: Agenda[_Entry] = Agenda()  # of the live ones, by when one of their clocks may be over
         self._ended: dict[str, _Entry] = {}  # in the order of their ends
         self._users: dict[str, dict[str, _Entry]] = {}
         self._active: Counter[str] = Counter()
@@ -141,6 +145,8 @@ class MemoryRegistry:
             cursor = queue.append(attempt, event)
             self.bytes += queue.bytes - before
             entry.note(event, self._clock.monotonic())
+            if event.name == "status":
+                self._look_at(entry)
             if event.name == "action":
                 _keep_action(entry, event.data)
         queue.wake()
@@ -183,7 +189,7 @@ class MemoryRegistry:
             entry.queue.remove_waker(wake)
             entry.viewers -= 1
             entry.left = self._clock.monotonic()
-            entry.quiet_until = 0.0
+            self._look_at(entry)
 
     # --- messages to the owner ---
     def own(self, request_id: str, inbox: Inbox) -> None:
@@ -233,11 +239,14 @@ class MemoryRegistry:
 
     # --- the janitor's questions ---
     def overdue(self) -> list[Overdue]:
-        now = self._clock.monotonic()
+        now, found = self._clock.monotonic(), []
         with self._lock:
-            due = [entry for entry in self._live.values() if entry.quiet_until <= now]
-            found = [(entry.ctx.request_id, entry.late(self._settings, now)) for entry in due]
-        return [Overdue(request_id, code) for request_id, code in found if code is not None]
+            for entry in self._agenda.due(now):
+                code = entry.late(self._settings, now)
+                if code is not None:
+                    found.append(Overdue(entry.ctx.request_id, code))
+                self._agenda.put(entry, now if code else entry.quiet_until(self._settings))
+        return found
 
     def sweep(self) -> list[Removed]:
         now = self._clock.monotonic()
@@ -265,6 +274,7 @@ class MemoryRegistry:
             for held in (
                 self._entries,
                 self._live,
+                self._agenda,
                 self._ended,
                 self._users,
                 self._active,
@@ -308,6 +318,7 @@ class MemoryRegistry:
             raise ServerFull(retry_after=_RETRY_FULL)
         request_id = entry.ctx.request_id
         self._entries[request_id] = self._live[request_id] = entry
+        self._agenda.put(entry, _AT_ONCE)
         self._users.setdefault(user_id, {})[request_id] = entry
         self._active[user_id] += 1
         self.bytes += entry.size
@@ -316,10 +327,16 @@ class MemoryRegistry:
         """Moves an ended request from the running to the kept ones; its place is free at once."""
         request_id, user_id = entry.ctx.request_id, entry.ctx.user_id
         del self._live[request_id]
+        self._agenda.take(entry)
         self._ended[request_id] = entry
         self._active[user_id] -= 1
         if not self._active[user_id]:
             del self._active[user_id]
+
+    def _look_at(self, entry: _Entry) -> None:
+        """Other clocks run now: the next question looks at it, while it runs."""
+        if entry.look_in != _AT_ONCE and self._agenda.take(entry):
+            self._agenda.put(entry, _AT_ONCE)
 
     def _make_room(self, size: int, now: float) -> bool:
         """Evicts ended logs, the oldest first, until `size` more bytes fit; False when that is not enough."""

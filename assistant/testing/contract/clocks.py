@@ -74,6 +74,19 @@ class ClockRules(Base):
 
             assert scene.overdue() == {mine: "abandoned"}
 
+    def test_the_clock_of_the_abandoned_counts_however_much_later_all_others_are_over(self) -> None:
+        with self.scene(abandon_timeout=5, unwatched_timeout=5) as scene:
+            mine = scene.create()
+            scene.say(mine)
+            with scene.registry.watch(mine, nothing):
+                assert scene.overdue() == {}
+            scene.clock.advance(4)
+            assert scene.overdue() == {}
+
+            scene.clock.advance(2)
+
+            assert scene.overdue() == {mine: "abandoned"}
+
     def test_a_viewer_that_comes_back_stops_the_clock_of_the_abandoned(self) -> None:
         with self.scene() as scene:
             mine = scene.create()
