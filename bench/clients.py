@@ -26,7 +26,7 @@ Address = tuple[str, int]
 
 # How long clients may take beyond the workload's own time before the run is given up; seconds.
 _PATIENCE = 60.0
-# How often `on_tick` is called; seconds.
+# How often `Hooks.tick` is called; seconds.
 _TICK = 0.25
 # When all clients have come and the work of their coming is done, after the ramp; seconds.
 _SETTLE = 3.0
@@ -77,6 +77,16 @@ class _State(Enum):
     OVER = 6
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What a caller of `run` wants to be called for."""
+
+    tick: Callable[[], object] = lambda: None  # several times a second
+    opened: Callable[[], object] = lambda: None  # once, when all clients have come
+    steady: Callable[[], object] = lambda: None  # when the steady time begins and when it ends
+    leaving: Callable[[], object] = lambda: None  # once, before clients that only hold a stream leave, all at once
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """What all clients of one run share; moments are those of time.perf_counter."""
@@ -85,6 +95,7 @@ class _Run:
     workload: Workload
     poll: select.epoll
     begin: float
+    hooks: Hooks
     tally: Tally = field(default_factory=Tally)
     later: list[_Client] = field(default_factory=list)  # what ended and is not taken apart yet
     joining: list[_Client] = field(default_factory=list)  # those that have just been told of a stream to watch
@@ -105,26 +116,19 @@ def run(
     address: Address,
     workload: Workload,
     tokens: Sequence[str],
-    *,
-    on_tick: Callable[[], object] = lambda: None,
-    on_open: Callable[[], object] = lambda: None,
-    on_steady: Callable[[], object] = lambda: None,
+    hooks: Hooks | None = None,
 ) -> Tally:
-    """Runs a workload against a server, one client a token; ends when every client has ended or patience has.
-
-    `on_tick` is called several times a second; `on_open` once, when all clients have come; `on_steady` when the steady time
-    begins and when it ends.
-    """
+    """Runs a workload against a server, one client a token; ends when every client has ended or patience has."""
     cpu = time.process_time()
     dice = random.Random(7)
     with select.epoll() as poll:
-        this = _Run(address, workload, poll, time.perf_counter())
+        this = _Run(address, workload, poll, time.perf_counter(), hooks or Hooks())
         clients = [_Client(this, token, workload.ramp * at, dice) for at, token in _spread(tokens)]
         probing = tokens[:: max(1, len(tokens) // max(1, workload.probes))][: workload.probes]
         # once all have come, and spread over the time between two POSTs of one: else all would post in the same moment
         calm = workload.ramp + CALM
         clients += [_Probe(this, token, calm + _PROBE_EVERY * at, dice) for at, token in _spread(probing)]
-        _drive(this, clients, on_tick, on_open, on_steady)
+        _drive(this, clients)
     this.tally.duration = time.perf_counter() - this.begin
     this.tally.cpu = (time.process_time() - cpu) / this.tally.duration
     for client in this.later:
@@ -385,13 +389,7 @@ class _Probe(_Client):
         )
 
 
-def _drive(
-    this: _Run,
-    clients: list[_Client],
-    on_tick: Callable[[], object],
-    on_open: Callable[[], object],
-    on_steady: Callable[[], object],
-) -> None:
+def _drive(this: _Run, clients: list[_Client]) -> None:
     """Turns the loop: clients begin at their moments and hear of what happens on their connections."""
     waiting = sorted(clients, key=lambda client: -client.begin)
     by_fd: dict[int, _Client] = {}
@@ -404,16 +402,16 @@ def _drive(
             client.connect()
             by_fd[client.fd] = client
         if now >= tick:
-            on_tick()
+            this.hooks.tick()
             tick = now + _TICK
             if now >= settled and (not this.workload.hold or all(client.holds for client in by_fd.values())):
                 settled, opened = math.inf, now
                 this.tally.open = sum(client.holds for client in by_fd.values())
-                on_open()
+                this.hooks.opened()
         if turns and now >= turns[0]:
             turns.pop(0)
             this.tally.steady.append(time.time())
-            on_steady()
+            this.hooks.steady()
         if _all_ended(this, [*waiting, *by_fd.values()], now, opened):
             return
         while this.resting and this.resting[0][0] <= now:
@@ -429,6 +427,7 @@ def _drive(
 def _all_ended(this: _Run, clients: list[_Client], now: float, opened: float) -> bool:
     """Whether the run is over for all, by its plan or because it took too long; `opened` is when all had come."""
     if this.workload.shape is Shape.HOLD and now >= opened + this.workload.seconds:
+        this.hooks.leaving()
         for client in clients:
             client.over()
         return True

@@ -34,7 +34,7 @@ def main() -> int:
             running.address,
             load,
             tokens_for(_USERS),
-            on_tick=lambda: seen.append((time.perf_counter(), running.rss)),
+            clients.Hooks(tick=lambda: seen.append((time.perf_counter(), running.rss))),
         )
     means = _means(seen)
     print(report.machine(cpus))

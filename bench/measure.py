@@ -68,6 +68,7 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         clients.run(server.address, workload.small(min(_WARM_UP, workload.clients)), tokens[:_WARM_UP])
         rss = peak = server.rss
         cpu, since = server.cpu_seconds, time.perf_counter()
+        until: tuple[float, float] | None = None
         steady: list[float] = []  # CPU time that the server had used when the steady time began, and when it ended
 
         def restart_clock() -> None:
@@ -76,6 +77,11 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
             if workload.hold:
                 cpu, since = server.cpu_seconds, time.perf_counter()
 
+        def stop_clock() -> None:
+            """Nor by that of their leaving."""
+            nonlocal until
+            until = until or (server.cpu_seconds, time.perf_counter())
+
         def watch_memory() -> None:
             nonlocal peak
             peak = max(peak, server.rss)
@@ -83,17 +89,18 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
         gc.collect()
         gc.disable()  # a pause here would look like one of the server
         try:
-            tally = clients.run(
-                server.address,
-                workload,
-                tokens,
-                on_tick=watch_memory,
-                on_open=restart_clock,
-                on_steady=lambda: steady.append(server.cpu_seconds),
+            hooks = clients.Hooks(
+                tick=watch_memory,
+                opened=restart_clock,
+                steady=lambda: steady.append(server.cpu_seconds),
+                leaving=stop_clock,
             )
+            tally = clients.run(server.address, workload, tokens, hooks)
         finally:
             gc.enable()
-        cpu, lasted = server.cpu_seconds - cpu, time.perf_counter() - since
+        stop_clock()
+        assert until is not None
+        cpu, lasted = until[0] - cpu, until[1] - since
         largest = server.get("/bench/accounts")["largest"] if name in PRODUCTS else None
     calm = tally.steady_arrivals
     return Measurement(
