@@ -29,7 +29,7 @@ class Agenda(Generic[T]):
         return iter([one for some in self._seconds.values() for one in some])
 
     def put(self, one: T, moment: float) -> None:
-        """Its next look is in the second of this moment. It must not stand there already."""
+        """Enters it, for a look in the second of this moment. It must not stand there already."""
         one.look_in = int(moment)
         self._seconds.setdefault(one.look_in, set()).add(one)
 
@@ -43,9 +43,17 @@ class Agenda(Generic[T]):
             del self._seconds[one.look_in]
         return True
 
+    def move(self, one: T, moment: float) -> None:
+        """Sets its next look; does nothing for one that does not stand there."""
+        if self.take(one):
+            self.put(one, moment)
+
     def due(self, now: float) -> list[T]:
-        """Takes out those whose second is now, or was before."""
-        return [one for second in list(self._seconds) if second <= now for one in self._seconds.pop(second)]
+        """Those whose second is now, or was before. Their next look is a second later until `move` says when it is."""
+        found = [one for second in list(self._seconds) if second <= now for one in self._seconds.pop(second)]
+        for one in found:
+            self.put(one, now + 1)
+        return found
 
     def clear(self) -> None:
         self._seconds.clear()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,7 +23,6 @@ from .protocols import Citation, Finish, LLMProvider, Message, Reasoning, Text, 
 MAX_ROUNDS = 8
 # What a model hears when the user did not want an action.
 REFUSED = "The user said no."
-_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class PlainWriter:
@@ -56,7 +55,7 @@ class Run:
         self.model = ""
         self.input_tokens = 0
         self.output_tokens = 0
-        self.upstream: Mapping[str, int] = _NONE
+        self.upstream: defaultdict[str, int] = defaultdict(int)
         self._catalog = catalog
         self._context = context
 
@@ -136,10 +135,10 @@ class Run:
             if finish is None:
                 raise ProviderIncomplete
         except AssistantError as problem:
-            self._called(problem.code)
+            self.upstream[problem.code] += 1
             raise
         except BaseException as problem:  # a stop, the handler's own close, or a provider with a bug
-            self._called("error" if isinstance(problem, Exception) else "stopped")
+            self.upstream["error" if isinstance(problem, Exception) else "stopped"] += 1
             raise
         finally:
             deltas.close()
@@ -172,13 +171,10 @@ class Run:
     def note(self, finish: Finish) -> None:
         """Takes down how an answer of the model ended; for handlers that ask a model without `reply`."""
         used = finish.usage or {}
-        self._called("ok")
+        self.upstream["ok"] += 1
         self.finish_reason, self.model = str(finish.reason or ""), str(finish.model or "")
         self.input_tokens += int(used.get("input_tokens") or 0)
         self.output_tokens += int(used.get("output_tokens") or 0)
-
-    def _called(self, outcome: str) -> None:
-        self.upstream = {**self.upstream, outcome: self.upstream.get(outcome, 0) + 1}
 
     def _system(self) -> str:
         with self._context():

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from .events import Event
 
 # What the first chunk of an appendix says about it.
 _ABOUT = ("kind", "title", "language", "url")
-# The actions of nearly all requests.
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -31,7 +28,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self._parts: list[_Part] = []
-        self._actions: Mapping[str, dict[str, Any]] = _NONE
+        self._actions: dict[str, dict[str, Any]] = {}
         self._appendix = False
         self.chunks = 0
 
@@ -68,9 +65,8 @@ class Transcript:
 
     def keep_action(self, data: dict[str, Any]) -> None:
         """Keeps the newest phase of an action that is in the log."""
-        action_id = data["action_id"]
-        newest = {name: data[name] for name in data if name != "ts"}
-        self._actions = {**self._actions, action_id: {**self._actions.get(action_id, {}), **newest}}
+        known = self._actions.setdefault(data["action_id"], {})
+        known.update({name: data[name] for name in data if name != "ts"})
 
     @property
     def text(self) -> str:

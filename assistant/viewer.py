@@ -175,16 +175,12 @@ class Viewers:
     def due(self, now: float) -> list[Viewer]:
         """Those whose next look is now, or was before. It is a second later until `look_again` says when it is."""
         with self._lock:
-            found = self._agenda.due(now)
-            for viewer in found:
-                self._agenda.put(viewer, now + 1)
-        return found
+            return self._agenda.due(now)
 
     def look_again(self, viewer: Viewer, moment: float) -> None:
         """Sets the next look at an open stream; monotonic seconds, of which the whole ones count."""
         with self._lock:
-            if self._agenda.take(viewer):
-                self._agenda.put(viewer, moment)
+            self._agenda.move(viewer, moment)
 
     def add(self, viewer: Viewer) -> None:
         """The viewer is one of the open streams until it is discarded. Raises ServerFull."""

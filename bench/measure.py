@@ -67,20 +67,19 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
     with make() as server:
         clients.run(server.address, workload.small(min(_WARM_UP, workload.clients)), tokens[:_WARM_UP])
         rss = peak = server.rss
-        cpu, since = server.cpu_seconds, time.perf_counter()
-        until: tuple[float, float] | None = None
+
+        def clock() -> tuple[float, float]:
+            return server.cpu_seconds, time.perf_counter()
+
+        cpu, since = clock()
+        left: list[tuple[float, float]] = []  # the clock when silent streams left, by whose work they are not judged
         steady: list[float] = []  # CPU time that the server had used when the steady time began, and when it ended
 
         def restart_clock() -> None:
             """Streams that hold are not judged by the work of their coming."""
             nonlocal cpu, since
             if workload.hold:
-                cpu, since = server.cpu_seconds, time.perf_counter()
-
-        def stop_clock() -> None:
-            """Nor by that of their leaving."""
-            nonlocal until
-            until = until or (server.cpu_seconds, time.perf_counter())
+                cpu, since = clock()
 
         def watch_memory() -> None:
             nonlocal peak
@@ -93,14 +92,13 @@ def measure(name: str, make: Callable[[], Server], workload: Workload) -> Measur
                 tick=watch_memory,
                 opened=restart_clock,
                 steady=lambda: steady.append(server.cpu_seconds),
-                leaving=stop_clock,
+                leaving=lambda: left.append(clock()),
             )
             tally = clients.run(server.address, workload, tokens, hooks)
         finally:
             gc.enable()
-        stop_clock()
-        assert until is not None
-        cpu, lasted = until[0] - cpu, until[1] - since
+        used, until = [*left, clock()][0]
+        cpu, lasted = used - cpu, until - since
         largest = server.get("/bench/accounts")["largest"] if name in PRODUCTS else None
     calm = tally.steady_arrivals
     return Measurement(

@@ -8,11 +8,9 @@ with several workers a GET would reach a process that does not know the id, so t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Lock
-from types import MappingProxyType
 from typing import Any
 
 from .. import sse
@@ -34,8 +32,6 @@ _RETRY_FULL = 5.0
 _TOMBSTONES = 10_000
 # Every moment is later.
 _AT_ONCE = 0
-# The actions of nearly all requests.
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -44,8 +40,8 @@ class _Entry(Life):
 
     queue: EventQueue
     key: tuple[str, str] | None = None
-    actions: Mapping[str, ActionState] = field(default_factory=lambda: _NONE)
-    proposals: Mapping[str, dict[str, Any]] = field(default_factory=lambda: _NONE)
+    actions: dict[str, ActionState] = field(default_factory=dict)
+    proposals: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -147,7 +143,7 @@ class MemoryRegistry:
             entry.note(event, self._clock.monotonic())
             if event.name == "status":
                 self._look_at(entry)
-            if event.name == "action":
+            elif event.name == "action":
                 _keep_action(entry, event.data)
         queue.wake()
         return cursor
@@ -243,9 +239,9 @@ class MemoryRegistry:
         with self._lock:
             for entry in self._agenda.due(now):
                 code = entry.late(self._settings, now)
+                self._agenda.move(entry, now if code else entry.quiet_until(self._settings))
                 if code is not None:
                     found.append(Overdue(entry.ctx.request_id, code))
-                self._agenda.put(entry, now if code else entry.quiet_until(self._settings))
         return found
 
     def sweep(self) -> list[Removed]:
@@ -335,8 +331,8 @@ class MemoryRegistry:
 
     def _look_at(self, entry: _Entry) -> None:
         """Other clocks run now: the next question looks at it, while it runs."""
-        if entry.look_in != _AT_ONCE and self._agenda.take(entry):
-            self._agenda.put(entry, _AT_ONCE)
+        if entry.look_in != _AT_ONCE:
+            self._agenda.move(entry, _AT_ONCE)
 
     def _make_room(self, size: int, now: float) -> bool:
         """Evicts ended logs, the oldest first, until `size` more bytes fit; False when that is not enough."""
@@ -376,8 +372,7 @@ def _keep_action(entry: _Entry, data: dict[str, Any]) -> None:
     if data["phase"] == "proposed":
         action_id = data["action_id"]
         state = ActionState(action_id, data["name"], data["wants"], data["expires_at"])
-        entry.actions = {**entry.actions, action_id: state}
-        entry.proposals = {**entry.proposals, action_id: data}
+        entry.actions[action_id], entry.proposals[action_id] = state, data
 
 
 def _snapshot(entry: _Entry, now: float) -> Snapshot:
