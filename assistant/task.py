@@ -3,8 +3,8 @@
 How a stop reaches a handler: a generator cannot be closed from another greenlet, and a greenlet killed before its first
 turn runs nothing. So the reason is noted first; if the handler's own code is what waits at that moment, `Stop` is thrown
 into the greenlet once, from the hub, and surfaces where the handler waits. Our own code is never interrupted: it looks
-at the noted reason before each turn. Only this greenlet closes the generator and finishes the request; the link catches
-a greenlet that died without doing so.
+at the noted reason before each turn. Only this greenlet closes the generator and finishes the request; `_left` catches
+one that died without doing so.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .errors import (
     WorkerLost,
 )
 from .events import Ask, Event, clean_value, failure, status
+from .fiber import Fiber
 from .models import ActionReply, ClaimReply, RequestContext, ResultReply, Status
 from .protocols import Snapshot
 from .run import Run
@@ -72,7 +73,7 @@ class Stop(BaseException):
 class Task:
     """One running request; the inbox of its owner."""
 
-    __slots__ = ("_account", "_answers", "_asked", "_ctx", "_ended", "_generator", "_greenlet", "_interruptible", "_loop",
+    __slots__ = ("_account", "_answers", "_asked", "_ctx", "_ended", "_fiber", "_generator", "_interruptible", "_loop",
                  "_reason", "_registry", "_run", "_runner", "_thrown", "_transcript", "_verdict")  # fmt: skip
 
     def __init__(self, runner: TaskRunner, ctx: RequestContext, said: Transcript | None = None) -> None:
@@ -91,12 +92,11 @@ class Task:
         self._generator: Generator[Event, Any, None] | None = None
         self._verdict: Event | None = None
         self._loop = gevent.get_hub().loop
-        self._greenlet = gevent.Greenlet(self._work)
+        self._fiber = Fiber(self._work, self._left)
 
     def begin(self) -> None:
-        self._greenlet.rawlink(self._left)
         self._registry.own(self._ctx.request_id, self)
-        self._greenlet.start()
+        self._fiber.start()
 
     def recover(self, *, restart: bool) -> None:
         """Says that a lost worker's request is being taken up, to start it again or to end it."""
@@ -134,7 +134,7 @@ class Task:
     def abandon(self) -> None:
         """Ends the request first, so that nothing the handler still does can be seen, then its greenlet."""
         gevent.spawn(self._conclude_now)
-        gevent.spawn(self._greenlet.kill, block=False)
+        self._fiber.kill()
 
     @property
     def overrun_since(self) -> float | None:
@@ -147,9 +147,9 @@ class Task:
 
     def _deliver(self) -> None:
         """Runs in the hub, so the state it looks at is that of a greenlet which waits."""
-        if self._interruptible and not self._thrown and not self._greenlet.dead:
+        if self._interruptible and not self._thrown and not self._fiber.dead:
             self._thrown = True
-            self._greenlet.throw(Stop(self._reason or "internal"))
+            self._fiber.throw(Stop(self._reason or "internal"))
 
     # --- the greenlet ---
     def _work(self) -> None:
@@ -170,7 +170,7 @@ class Task:
             return self._account.complete("completed")
         except Stop as stop:
             return self._account.stopped(stop.reason)
-        except gevent.GreenletExit:  # somebody killed the greenlet: the link finishes
+        except gevent.GreenletExit:  # somebody killed it: `_left` finishes
             raise
         except AssistantError as problem:
             return self._account.stopped(self._reason) if self._reason else self._account.failed(problem)
@@ -385,8 +385,8 @@ class Task:
         except (NotFound, StoreUnavailable):
             return None
 
-    def _left(self, _: gevent.Greenlet) -> None:
-        """Runs in the hub once the greenlet is dead."""
+    def _left(self) -> None:
+        """Runs in the hub once the greenlet has ended."""
         if self._ended:
             self._runner.ended(self._ctx.request_id)
         else:  # it never got there

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from weakref import WeakSet
 
 import flask
 import gevent
 import pytest
+from greenlet import greenlet
 
-_spawned: WeakSet[gevent.Greenlet] = WeakSet()
+from assistant.fiber import Fiber
+
+_spawned: WeakSet[greenlet] = WeakSet()
 gevent.Greenlet.add_spawn_callback(_spawned.add)
+
+
+def _count_fibers() -> None:
+    make = Fiber.__init__
+
+    def counted(fiber: Fiber, work: Callable[[], None], left: Callable[[], None]) -> None:
+        make(fiber, work, left)
+        _spawned.add(fiber)
+
+    Fiber.__init__ = counted  # type: ignore[method-assign]
+
+
+_count_fibers()
 
 # A pytest-xdist worker waits for its next test on an event that a native thread sets, which the hub cannot see coming:
 # between tests this timer is what the hub waits for. Within a test it is not there: a wait without an end is an error.
@@ -46,5 +62,5 @@ def nothing_left_behind() -> Iterator[None]:
     assert not flask.has_app_context(), "an app context was left pushed"
 
 
-def _alive() -> set[gevent.Greenlet]:
+def _alive() -> set[greenlet]:
     return {one for one in _spawned if not one.dead}

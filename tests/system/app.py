@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import gevent
 from flask import Response, request
+from greenlet import greenlet
 from pydantic import BaseModel
 
 from assistant import Assistant, ask, chunk, create_app, stage
@@ -133,7 +133,7 @@ def held() -> dict[str, int]:
         "bytes": registry.bytes,
         "users": len(registry._users) + len(registry._active) + len(registry._keys),
         "streams": len(app.extensions["assistant"].service.viewers),
-        "greenlets": sum(isinstance(one, gevent.Greenlet) and not one.dead for one in gc.get_objects()),
+        "greenlets": sum(isinstance(one, greenlet) and not one.dead for one in gc.get_objects()),
     }
 
 
