@@ -10,6 +10,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from assistant.signals import loop_blocked, loop_ticked
 from assistant.stalls import StallMonitor
@@ -21,18 +22,20 @@ class Heard:
     def __init__(self) -> None:
         self.blocked: list[tuple[float, list[str]]] = []
         self.lags: list[float] = []
+        self._told = Event()
 
     def on_block(self, _: Any, *, seconds: float, stack: list[str]) -> None:
         self.blocked.append((seconds, stack))
 
     def on_tick(self, _: Any, *, lag: float) -> None:
         self.lags.append(lag)
+        self._told.set()
 
-    def ticks(self, count: int) -> None:
-        """Waits until the loop has ticked this often."""
-        with gevent.Timeout(10):
-            while len(self.lags) < count:
-                gevent.sleep(0.01)
+    def more(self) -> None:
+        """Waits until the loop has told of another look."""
+        self._told.clear()
+        assert self._told.wait(10)
+        gevent.sleep(0)  # the looks before it are told in one go
 
 
 @contextmanager
@@ -50,6 +53,14 @@ def burn(seconds: float) -> None:
         pass
 
 
+def hold(seconds: float) -> None:
+    """One call in C, in which no thread can look."""
+    some = 1_000_000
+    begun = time.process_time()
+    sum(range(some))
+    sum(range(int(some * seconds / (time.process_time() - begun))))
+
+
 def named(stack: list[str], function: Callable[..., Any]) -> bool:
     return any(line.endswith(f" {function.__qualname__}") and "test_stalls.py:" in line for line in stack)
 
@@ -59,9 +70,8 @@ def told_with_its_stack(keep: Callable[[float], None], function: Callable[..., A
     have stood still before the work began, and what was seen first is what is told."""
     for _ in range(5):
         with watched() as heard:
-            heard.ticks(3)
             keep(0.5)
-            heard.ticks(len(heard.lags) + 2)
+            heard.more()
         long = [stack for seconds, stack in heard.blocked if seconds >= 0.4]
         assert long
         if any(named(stack, function) for stack in long):
@@ -75,31 +85,44 @@ def test_whatever_keeps_the_loop_is_told_with_its_stack() -> None:
 
 def test_every_stall_above_the_limit_counts_wherever_it_begins() -> None:
     with watched() as heard:
-        for number in range(8):
-            heard.ticks(len(heard.lags) + 1)
-            gevent.sleep(0.003 * number)  # at any place between two ticks
+        for number in range(16):
+            gevent.sleep(0.01 * number)  # at any place between two looks
             before = len(heard.blocked)
-            burn(_LIMIT + 0.005)
-            heard.ticks(len(heard.lags) + 1)
+            burn(_LIMIT + 0.001)
+            heard.more()
             assert len(heard.blocked) > before, number
+            assert all(stack for _, stack in heard.blocked)
 
 
 def test_a_stall_in_native_code_is_told_too() -> None:
     assert told_with_its_stack(gevent.monkey.get_original("time", "sleep"), told_with_its_stack)
 
 
-def test_a_loop_that_is_well_is_told_to_be() -> None:
+def test_a_stall_in_code_that_never_lets_the_interpreter_go_is_told_too() -> None:
+    assert told_with_its_stack(hold, hold)
+
+
+def test_a_loop_that_is_well_is_told_to_be_and_hardly_woken_for_it() -> None:
     """With a limit that a busy machine does not reach by itself."""
-    with watched(limit=2.0) as heard:
-        heard.ticks(2)
+    with watched(limit=0.8) as heard:
+        heard.more()
 
     assert heard.blocked == []
-    assert all(lag >= 0 for lag in heard.lags)
+    assert heard.lags[:-1] == [0, 0, 0]  # the looks of a second that found it at rest; the one after them asked
+    assert heard.lags[-1] > 0
+
+
+def test_what_works_for_less_than_the_limit_is_asked_and_is_no_stall() -> None:
+    with watched(limit=2.0) as heard:
+        burn(1.2)  # a look comes after 1.0
+        heard.more()
+
+    assert heard.blocked == []
+    assert len(heard.lags) == 1
 
 
 def test_a_long_stall_is_told_while_it_lasts(capfd: pytest.CaptureFixture[str]) -> None:
-    with watched() as heard:
-        heard.ticks(1)
+    with watched():
         burn(1.6)
         written = capfd.readouterr().err  # the loop has had no turn yet: this is the thread's
 
@@ -118,8 +141,7 @@ def test_zero_looks_at_nothing() -> None:
 
 def test_the_thread_ends_with_the_watch() -> None:
     before = set(_threads())
-    with watched() as heard:
-        heard.ticks(1)
+    with watched():
         assert len(set(_threads()) - before) == 1
 
     with gevent.Timeout(5):
