@@ -9,12 +9,13 @@ from flask import Blueprint, Response
 from flask_cors import CORS
 
 from ..config import Settings
-from ..errors import Misconfigured
+from ..errors import Misconfigured, ServerFull
+from ..signals import emit, request_rejected, stream_refused
 from . import assets, ops, problems, requests, ui
 from .limits import Limits
 from .loop import of_loop
 from .state import state, this_request
-from .stream import stream_events
+from .stream import stream_events, told
 from .turnstile import Turnstile
 
 View = Callable[..., Response]
@@ -38,7 +39,10 @@ OPS_ROUTES: tuple[tuple[str, str, View], ...] = (
     ("/metrics", "GET", ops.metrics),
 )
 # What begins something: all else is about what has begun.
-_NEW = frozenset({f"assistant.{view.__name__}" for view in (requests.submit, requests.session)})
+_SUBMIT, _STREAM = (f"assistant.{view.__name__}" for view in (requests.submit, stream_events))
+_NEW = frozenset({_SUBMIT, f"assistant.{requests.session.__name__}"})
+# How long a client should wait that found the server busy for too long; seconds.
+_RETRY_FULL = 5.0
 # In the stand-alone app only.
 PAGE_ROUTES: tuple[tuple[str, str, View], ...] = (("/", "GET", ui.page),)
 
@@ -87,13 +91,24 @@ def add_route(target: Any, rule: str, method: str, view: View) -> None:
 
 
 def before() -> None:
-    """Before every request of ours. Raises Misconfigured under several workers with a registry of one process."""
+    """Before every request of ours. Raises ServerFull when its turn does not come, Misconfigured under several workers with
+    a registry of one process."""
     request = this_request()
-    of_loop(Turnstile).enter(new=request.endpoint in _NEW)
     web = state()
+    if not of_loop(Turnstile).enter(new=request.endpoint in _NEW):
+        raise _turned_away(request.endpoint, web.sender)
     if request.environ.get("wsgi.multiprocess") and web.settings.registry.startswith("memory:"):
         raise Misconfigured("Several workers need ASSISTANT_REGISTRY=redis://...; memory:// serves one worker.")
     web.janitor.ensure()
+
+
+def _turned_away(endpoint: str | None, sender: Any) -> ServerFull:
+    """Counted as what the views refuse; who calls has not been looked at."""
+    if endpoint == _SUBMIT:
+        emit(request_rejected, sender, user_id=None, mode=None, code=ServerFull.code)
+    elif endpoint == _STREAM:
+        emit(stream_refused, sender, user_id=None, cursor=told(), code=ServerFull.code)
+    return ServerFull(retry_after=_RETRY_FULL)
 
 
 def mark(response: Response) -> Response:

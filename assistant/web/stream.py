@@ -31,7 +31,7 @@ def stream_events(request_id: str) -> Response:
     try:
         viewer = _viewer(web, request_id)
     except AssistantError as problem:
-        emit(stream_refused, web.sender, user_id=g.get("assistant_user"), cursor=_told(), code=problem.code)
+        emit(stream_refused, web.sender, user_id=g.get("assistant_user"), cursor=told(), code=problem.code)
         raise
     if viewer is None:
         return bare(204)
@@ -80,7 +80,7 @@ def cursor_of() -> Cursor:
     return cursor
 
 
-def _told() -> str:
+def told() -> str:
     """The cursor of a stream that is refused, as a receiver can log it: `?` for what names none."""
     given = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
     return given if not given or parse_cursor(given) else "?"

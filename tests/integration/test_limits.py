@@ -10,7 +10,9 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
 from assistant import Assistant
+from assistant.signals import request_rejected, stream_refused
 from assistant.testing import SECRET, ScriptedProvider
+from assistant.web.turnstile import Turnstile
 from tests.integration.conftest import Start
 from tests.integration.routes import routes
 from tests.integration.server import Server, problem
@@ -108,6 +110,34 @@ def test_a_full_worker_says_when_to_come_again(start: Start) -> None:
     assert int(refused.headers["Retry-After"]) >= 1
     problem(server.client.get("/readyz"), 503, "server_full")
     assert server.client.get("/healthz").status_code == 200
+
+
+def test_whose_turn_does_not_come_is_told_to_come_again_and_counted(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start(60.0)
+    request_id = server.started()
+    refusals: list[tuple[str, str]] = []
+
+    def on_post(_: Any, *, code: str, **__: Any) -> None:
+        refusals.append(("post", code))
+
+    def on_stream(_: Any, *, code: str, **__: Any) -> None:
+        refusals.append(("stream", code))
+
+    monkeypatch.setattr(Turnstile, "enter", lambda _, *, new=False: False)
+    with request_rejected.connected_to(on_post), stream_refused.connected_to(on_stream):
+        for refused in (
+            server.post(),
+            server.call("GET", f"/stream/{request_id}"),
+            server.call("DELETE", f"/request/{request_id}"),
+        ):
+            problem(refused, 503, "server_full")
+            assert int(refused.headers["Retry-After"]) >= 1
+    monkeypatch.undo()
+
+    assert refusals == [("post", "server_full"), ("stream", "server_full")]
+    assert server.post().status_code == 201
 
 
 def test_a_loop_of_cancels_is_stopped(server: Server) -> None:

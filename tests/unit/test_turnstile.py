@@ -20,6 +20,7 @@ class Requests:
         self.now = 0.0
         self.work = work
         self.came: list[int] = []
+        self.turned_away: list[int] = []
         self.rounds: Counter[int] = Counter()
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: self.now))
         self.turnstile = Turnstile()
@@ -28,7 +29,9 @@ class Requests:
         return [gevent.spawn(self.one, number, new) for number in range(count)]
 
     def one(self, number: int, new: bool = False) -> None:
-        self.turnstile.enter(new=new)
+        if not self.turnstile.enter(new=new):
+            self.turned_away.append(number)
+            return
         self.came.append(number)
         self.rounds[gevent.get_hub().loop.iteration] += 1
         self.now += self.work
@@ -128,3 +131,16 @@ def test_a_storm_of_the_accepted_keeps_nobody_new_out(monkeypatch: pytest.Monkey
     gevent.joinall([*(gevent.spawn(busy) for _ in range(4)), *requests.start(5, new=True)], timeout=SOON)
 
     assert requests.came.index(4) < 60
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_who_has_waited_too_long_is_turned_away_and_nobody_else(monkeypatch: pytest.MonkeyPatch, new: bool) -> None:
+    requests = Requests(monkeypatch, 4.0)
+
+    gevent.joinall(requests.start(6, new=new), timeout=SOON)
+
+    # the first at once, so that the others wait since then: for 0, 4 and 8 seconds
+    assert requests.came == [0, 1, 2, 3]
+    assert requests.turned_away == [4, 5]
+    gevent.joinall(requests.start(1, new=new), timeout=SOON)
+    assert requests.came[4:] == [0]
