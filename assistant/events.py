@@ -121,7 +121,7 @@ def chunk(
     if not isinstance(text, str):
         raise TypeError("the text of a chunk is a str")
     if part == "text":  # the hot path: no copies, no loops
-        return Event("response_chunk", {"text": clean_text(text), "part": "text"})
+        return Event("response_chunk", {"text": text if text.isascii() else clean_text(text), "part": "text"})
     if part not in ("reasoning", "appendix"):
         raise ValueError(f"{part!r} is not a part: text, reasoning or appendix")
     return Event("response_chunk", _given(text=text, part=part, kind=kind, title=title, language=language, url=url))

@@ -32,9 +32,13 @@ def frame(name: str, payload: bytes, event_id: str | None = None) -> bytes:
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (event_id.encode(), name.encode(), payload)
 
 
+# The frame of the event `<attempt>-<seq>`, the same bytes for every viewer: attempt, seq, name, payload.
+NUMBERED = b"id: %d-%d\nevent: %b\ndata: %b\n\n"
+
+
 def numbered(name: str, payload: bytes, attempt: int, seq: int) -> bytes:
     """The frame of the event `<attempt>-<seq>`: the same bytes for every viewer, made once."""
-    return b"id: %d-%d\nevent: %b\ndata: %b\n\n" % (attempt, seq, name.encode(), payload)
+    return NUMBERED % (attempt, seq, name.encode(), payload)
 
 
 def retry(milliseconds: int) -> bytes:

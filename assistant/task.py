@@ -202,7 +202,10 @@ class Task:
                 except (ActionDenied, ActionFailed, ActionExpired) as problem:
                     refusal = problem
                 continue
-            self._publish(event)
+            if event.name == "response_chunk":
+                self._publish_chunk(event)
+            else:
+                self._publish(event)
             if turn.over():
                 self._waiting(turn.pause)
         self._check_stop()
@@ -297,10 +300,8 @@ class Task:
 
     # --- the log ---
     def _publish(self, event: Event) -> None:
-        """Takes an event of the handler. Raises ValueError for one that a handler has no say in."""
-        if event.name == "response_chunk":
-            self._publish_chunk(event)
-        elif event.name == "action":
+        """Takes an event of the handler that is no chunk. Raises ValueError for one that a handler has no say in."""
+        if event.name == "action":
             self._propose(self._spec(event), event.data["args"], self._runner.settings.action_timeout)
         elif event.name == "stage" or (event.name == "status" and event.data.get("state") == Status.RUNNING):
             self._log(event.name, event.data)

@@ -75,12 +75,13 @@ class Viewer:
                     if block is None:
                         yield None
                     else:
-                        for part in _slices(block):
+                        for part in (block,) if len(block) <= SLICE else _slices(block):
                             self.writing_since = self._clock.monotonic()
                             yield part
                             self.last_write, self.writing_since = self._clock.monotonic(), None
                             self.bytes += len(part)
-                    block = None if self._ending else self._next()
+                    asked = self._news or self._notice or self._beat
+                    block = self._next() if asked and not self._ending else None
                 self.end_reason, self.writing_since = self._ending, self._clock.monotonic()
                 yield END
         # dropped since the view looked, or a race for the last place was lost: the client comes again
@@ -117,10 +118,8 @@ class Viewer:
         return sse.retry(RETRY_MS) + reset + self._taken(batch)
 
     def _next(self) -> bytes | None:
-        """The next block, None when there is nothing yet; the last one sets `_ending`."""
+        """The next block, None when the news was none; the last one sets `_ending`."""
         if not (self._news or self._notice):
-            if not self._beat:
-                return None
             self._beat = False
             return sse.HEARTBEAT
         self._news = self._beat = False  # before the look: what comes after it rings again
@@ -202,8 +201,6 @@ def _jitter() -> int:
 
 
 def _slices(block: bytes) -> Sequence[bytes]:
-    if len(block) <= SLICE:
-        return (block,)
     return [block[start : start + SLICE] for start in range(0, len(block), SLICE)]
 
 

@@ -134,7 +134,9 @@ class MemoryRegistry:
             return len(self._live) if user_id is None else self._active[user_id]
 
     def append(self, request_id: str, attempt: int, event: Event) -> Cursor:
-        entry = self._entry(request_id)
+        entry = self._entries.get(request_id)  # as `_entry`: here each call counts
+        if entry is None:
+            raise NotFound
         queue = entry.queue
         with self._lock:
             before = queue.bytes
@@ -145,7 +147,8 @@ class MemoryRegistry:
                 self._look_at(entry)
             elif event.name == "action":
                 _keep_action(entry, event.data)
-        queue.wake()
+        for wake in queue.wakers:
+            wake()
         return cursor
 
     def finish(self, request_id: str, attempt: int, terminal: Event) -> Cursor:
@@ -167,7 +170,10 @@ class MemoryRegistry:
 
     # --- viewers ---
     def read(self, request_id: str, after: Cursor) -> Batch:
-        return self._entry(request_id).queue.read(after)
+        entry = self._entries.get(request_id)
+        if entry is None:
+            raise NotFound
+        return entry.queue.read(after)
 
     def watch(self, request_id: str, wake: Wake) -> AbstractContextManager[None]:
         return _Watching(self, self._entry(request_id), wake)

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
 from .. import sse
-from ..errors import BudgetExceeded, Fenced, RequestClosed
+from ..errors import AssistantError, BudgetExceeded, Fenced, RequestClosed
 from ..events import Event
 from ..models import START, Cursor
 from ..protocols import Batch
@@ -28,6 +29,9 @@ ENVELOPE = 10_000
 _WITHOUT_TEXT = len(sse.dumps({"text": "", "part": "text", "index": 0, "ts": 10**12}))
 # What the envelope of one part in it takes; bytes. Every chunk may begin a new part.
 _PART = 64
+# The constructor of a NamedTuple is a call in Python; these are none.
+_cursor: Callable[[tuple[int, int]], Cursor] = partial(tuple.__new__, Cursor)
+_batch: Callable[[tuple[list[bytes], Cursor, bool, bool]], Batch] = partial(tuple.__new__, Batch)
 # The attempts of a log, each with the index of its first frame; nearly always there is one.
 _FIRST: tuple[tuple[int, int], ...] = ((1, 0),)
 
@@ -47,7 +51,7 @@ class _Sealed(NamedTuple):
 class EventQueue:
     """`max_events` and `max_bytes` bound the log with its terminal event, for which room is always kept."""
 
-    __slots__ = ("_attempt", "_frames", "_owed", "_sealed", "_starts", "_wakers", "bytes", "max_bytes", "max_events")
+    __slots__ = ("_attempt", "_frames", "_owed", "_sealed", "_starts", "bytes", "max_bytes", "max_events", "wakers")
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self._frames: list[bytes] = []
@@ -55,10 +59,10 @@ class EventQueue:
         self._starts = _FIRST
         self._attempt = 1
         self._owed = ENVELOPE
-        self._wakers: tuple[Callable[[], None], ...] = ()
         self.bytes = 0
         self.max_events = max_events
         self.max_bytes = max_bytes
+        self.wakers: tuple[Callable[[], None], ...] = ()  # of every viewer; never called while a lock is held
 
     def __len__(self) -> int:
         frames, sealed = self._frames, self._sealed
@@ -86,20 +90,25 @@ class EventQueue:
         """Stores an event; the caller then calls `wake`. Raises RequestClosed, Fenced, BudgetExceeded."""
         payload = sse.dumps(event.data)
         owed = repeated(event, payload)
-        seq = self._next(attempt)
-        frame = sse.numbered(event.name, payload, attempt, seq)
-        frames, size = self._frames, self.bytes + len(frame)
+        if self._sealed is not None or attempt != self._attempt:
+            raise self._refusal()
+        frames = self._frames
+        seq = len(frames) - self._starts[-1][1] + 1
+        frame = sse.NUMBERED % (attempt, seq, event.name.encode(), payload)
+        size = self.bytes + len(frame)
         if len(frames) + 2 > self.max_events or size + self._owed + owed > self.max_bytes:
             raise BudgetExceeded
         frames.append(frame)
         self.bytes = size
         self._owed += owed
-        return Cursor(attempt, seq)
+        return _cursor((attempt, seq))
 
     def finish(self, attempt: int, terminal: Event) -> Cursor:
         """Stores the last event and closes the log, in one step. Raises RequestClosed, Fenced."""
         payload = sse.dumps(terminal.data)
-        seq = self._next(attempt)
+        if self._sealed is not None or attempt != self._attempt:
+            raise self._refusal()
+        seq = len(self._frames) - self._starts[-1][1] + 1
         self._seal([sse.numbered(terminal.name, payload, attempt, seq)])
         return Cursor(attempt, seq)
 
@@ -110,7 +119,7 @@ class EventQueue:
         end = len(frames) if sealed is None else len(sealed.ends)
         attempt, start = self._starts[-1]
         if sealed is None and after[0] == attempt and 0 < after[1] <= end - start:  # nearly always
-            return Batch(frames[start + after[1] : end], Cursor(attempt, end - start), False)
+            return _batch((frames[start + after[1] : end], _cursor((attempt, end - start)), False, False))
         index = self._index(after, end)
         kept = frames[index or 0 : end] if sealed is None else sealed.behind(index or 0)
         return Batch(kept, self._cursor(end), sealed is not None, index is None)
@@ -121,16 +130,16 @@ class EventQueue:
         return self._sealed.behind(len(self._sealed.ends) - 1)[0]
 
     def add_waker(self, wake: Callable[[], None]) -> None:
-        self._wakers = (*self._wakers, wake)
+        self.wakers = (*self.wakers, wake)
 
     def remove_waker(self, wake: Callable[[], None]) -> None:
-        left = list(self._wakers)
+        left = list(self.wakers)
         left.remove(wake)  # one registration, should the same callable watch twice
-        self._wakers = tuple(left)
+        self.wakers = tuple(left)
 
     def wake(self) -> None:
         """Tells every viewer that there is something to read. Never called while a lock is held."""
-        for wake in self._wakers:
+        for wake in self.wakers:
             wake()
 
     def _seal(self, last: list[bytes]) -> None:
@@ -140,12 +149,9 @@ class EventQueue:
         self._frames = []
         self.bytes = len(self._sealed.block)
 
-    def _next(self, attempt: int) -> int:
-        if self._sealed is not None:
-            raise RequestClosed
-        if attempt != self._attempt:
-            raise Fenced
-        return len(self._frames) - self._starts[-1][1] + 1
+    def _refusal(self) -> AssistantError:
+        """Why nobody but the newest attempt may write, and that only while the log is open."""
+        return RequestClosed() if self._sealed is not None else Fenced()
 
     def _index(self, after: Cursor, end: int) -> int | None:
         """How many of `end` events lie before the cursor; None when it names none of them."""

@@ -45,20 +45,14 @@ class Flusher:
     def __init__(self) -> None:
         self._loop = Loop()
         self._timer: Any = None
-        self._dirty: deque[SocketWriter] = deque()  # in the order of their news; a second entry finds none left
-        self._coming = False  # whether a flush was asked for, goes on or is held back
+        self.dirty: deque[SocketWriter] = deque()  # in the order of their news; a second entry finds none left
+        self.coming = False  # whether a flush was asked for, goes on or is held back
         # how long the one that goes on had waited, and the one before it
         self._late = self._late_before = 0.0
 
-    def add(self, writer: SocketWriter) -> None:
-        """The writer has news. Returns at once, in any thread."""
-        self._dirty.append(writer)
-        if not self._coming:
-            self._ask()
-
-    def _ask(self) -> None:
+    def ask(self) -> None:
         """Behind all that the loop has to do now: how long that takes says how busy it is."""
-        self._coming = True
+        self.coming = True
         self._loop.call(self._begin, time.perf_counter())
 
     def _begin(self, asked: float) -> None:
@@ -68,19 +62,19 @@ class Flusher:
     def _flush(self) -> None:
         ends = time.perf_counter() + _TURN
         try:
-            while self._dirty and time.perf_counter() < ends:
-                self._dirty.popleft().pump()
+            while self.dirty and time.perf_counter() < ends:
+                self.dirty.popleft().pump()
         except BaseException:
-            self._ask()  # whatever it was, the other streams must not wait for ever
+            self.ask()  # whatever it was, the other streams must not wait for ever
             raise
-        if self._dirty:
+        if self.dirty:
             self._timer = self._loop.after(PAUSE, self._flush)
         elif (late := min(self._late, self._late_before)) > _BEHIND:  # one alone is no loop that is behind
-            self._timer = self._loop.after(min(_LONGEST, _LATE * late), self._ask)
+            self._timer = self._loop.after(min(_LONGEST, _LATE * late), self.ask)
         else:
-            self._coming = False
-            if self._dirty:  # by another thread, which saw a flush that was still going on
-                self._ask()
+            self.coming = False
+            if self.dirty:  # by another thread, which saw a flush that was still going on
+                self.ask()
 
 
 class SocketWriter:
@@ -107,7 +101,10 @@ class SocketWriter:
 
     def wake(self) -> None:
         """There is news for the viewer. Returns at once, in any thread."""
-        self._flusher.add(self)
+        flusher = self._flusher
+        flusher.dirty.append(self)
+        if not flusher.coming:
+            flusher.ask()
 
     def stop(self) -> None:
         """The client is gone."""
@@ -119,7 +116,10 @@ class SocketWriter:
             return
         try:
             for block in self._blocks:
-                if block is None or not self._taken(b"%x\r\n%b\r\n" % (len(block), block)):
+                if block is None:
+                    return
+                if rest := self._connection.send_some(b"%x\r\n%b\r\n" % (len(block), block)):
+                    self._wait_with(rest)
                     return
                 if not block:
                     break
@@ -129,19 +129,21 @@ class SocketWriter:
             log.exception("a stream failed")
         self._end()
 
-    def _taken(self, data: bytes) -> bool:
-        """Whether the kernel has taken all of it; otherwise the rest goes when there is room. Raises OSError."""
-        self._rest = self._connection.send_some(data)
-        if self._rest:
-            self._connection.when_room(self._go_on)
-        return not self._rest
+    def _wait_with(self, rest: bytes) -> None:
+        """What the kernel has not taken goes when there is room."""
+        self._rest = rest
+        self._connection.when_room(self._go_on)
 
     def _go_on(self) -> None:
         try:
-            if self._taken(self._rest):
-                self.pump()
+            if rest := self._connection.send_some(self._rest):
+                self._wait_with(rest)
+                return
         except OSError:
             self._end()
+            return
+        self._rest = b""
+        self.pump()
 
     def _end(self) -> None:
         if not self._over:
