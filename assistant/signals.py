@@ -7,6 +7,8 @@ of connections, of the store and of the process is sent inside an app context.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from blinker import NamedSignal, Namespace
@@ -52,6 +54,18 @@ drain_begun = _signals.signal("assistant-drain-begun", "running: nothing new is 
 loop_ticked = _signals.signal("assistant-loop-ticked", "lag: how late the loop was, several times a second")
 loop_blocked = _signals.signal("assistant-loop-blocked", "seconds, stack: the loop stood still")
 log_dropped = _signals.signal("assistant-log-dropped", "lines: what could not be written")
+
+
+def connected(receivers: Mapping[NamedSignal, Callable[..., None]], sender: Any) -> list[Callable[..., None]]:
+    """Connects each signal of this sender with its receiver, for as long as what this returns is held.
+
+    Signals hold receivers weakly. To look at a method that is held so takes blinker two calls in Python, at a `partial` none.
+    """
+    held: list[Callable[..., None]] = []
+    for signal, receiver in receivers.items():
+        held.append(partial(receiver))
+        signal.connect(held[-1], sender=sender)
+    return held
 
 
 def emit(signal: NamedSignal, sender: Any, **facts: Any) -> None:

@@ -22,6 +22,7 @@ from blinker import NamedSignal
 from ..events import clean_value
 from ..signals import (
     answer_begun,
+    connected,
     drain_begun,
     emit,
     event_published,
@@ -78,6 +79,9 @@ class JsonFormatter(logging.Formatter):
             return orjson.dumps(line, option=_STRICT).decode()
         except TypeError:  # a value that JSON does not know, or text that is none
             return orjson.dumps({_encodable(str(name)): _encodable(value) for name, value in line.items()}).decode()
+
+
+_JSON = JsonFormatter()
 
 
 class Milestone(logging.LogRecord):
@@ -141,15 +145,16 @@ def _plain(value: object) -> str:
 class LineHandler(logging.Handler):
     """Writes to standard error, past Python's buffers."""
 
-    def acquire(self) -> None:
+    def handle(self, record: logging.LogRecord) -> bool:
         """Takes no lock, which a line that is written in one go does not need."""
-
-    def release(self) -> None:
-        """Has none to give back."""
+        if self.filters and not self.filter(record):
+            return False
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            _put(self.format(record))
+            _put((self.formatter or _JSON).format(record))
         except Exception:
             self.handleError(record)
 
@@ -191,7 +196,7 @@ def write_now(event: str, level: int, **fields: Any) -> None:
     """One line past `logging` and its locks, from any thread; for what must be told while the loop stands still."""
     formatter = next((one.formatter for one in _package.handlers if isinstance(one, LineHandler)), None)
     with suppress(OSError):
-        _put((formatter or JsonFormatter()).format(Milestone(event, fields, level)))
+        _put((formatter or _JSON).format(Milestone(event, fields, level)))
 
 
 def listen(app: Any) -> None:
@@ -212,9 +217,7 @@ def listen(app: Any) -> None:
         drain_begun: lines.draining,
         loop_blocked: lines.blocked,
     }
-    for signal, receiver in receivers.items():
-        signal.connect(receiver, sender=app)
-    app.extensions["assistant-logs"] = lines  # signals hold their receivers weakly
+    app.extensions["assistant-logs"] = lines, connected(receivers, app)
 
 
 class Lines:

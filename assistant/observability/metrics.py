@@ -19,6 +19,7 @@ from blinker import NamedSignal
 from ..errors import CODES
 from ..signals import (
     answer_begun,
+    connected,
     event_published,
     log_dropped,
     loop_blocked,
@@ -103,8 +104,7 @@ def listen(app: Any, registry: Any, provider: str) -> Metrics | None:
     if not available():
         return None
     metrics = Metrics(provider)
-    for signal, receiver in metrics.receivers().items():
-        signal.connect(receiver, sender=app)
+    metrics.connections = connected(metrics.receivers(), app)
     store_answered.connect(metrics.answered, sender=registry)
     store_failed.connect(metrics.failed, sender=registry)
     log_dropped.connect(metrics.dropped)
@@ -118,6 +118,7 @@ class Metrics:
         # files are the process's, one value a name: two apps in it must count with the same objects
         self._families, self._source = _shared() if os.environ.get(SHARED) else _made()
         self._provider = provider
+        self.connections: Any = None
         self._series: dict[tuple[str, ...], Any] = {}  # each looked up once, which takes a lock
         self._states: dict[str, str] = {}  # of the requests that run here
         self._of("build_info", _version()).set(1)

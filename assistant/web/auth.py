@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from flask import Flask, g, request
+from flask import Flask, Request, g, request
 from flask_jwt_extended import get_jwt_request_location
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKError, PyJWKSetError, PyJWTError
@@ -58,9 +58,9 @@ class Authenticator:
         self._leeway = _seconds(app.config.get("JWT_DECODE_LEEWAY", 0))
         self._tokens = VerifiedTokens(app)
 
-    def caller(self) -> Caller:
-        """The caller of the current request. Raises Unauthorized, Forbidden, StoreUnavailable."""
-        caller = self._token() if self._identify is None else self._own_login(self._identify)
+    def caller(self, request: Request) -> Caller:
+        """Who makes the current request, which this is. Raises Unauthorized, Forbidden, StoreUnavailable."""
+        caller = self._token(request) if self._identify is None else self._own_login(self._identify)
         g.assistant_user = caller.user_id
         return caller
 
@@ -83,11 +83,11 @@ class Authenticator:
             self._check_origin(required=True)
         return Caller(_usable(user_id))
 
-    def _token(self) -> Caller:
+    def _token(self, request: Request) -> Caller:
         locations = self._locations()
-        self._refuse_unreadable(locations)
+        self._refuse_unreadable(request, locations)
         try:
-            verified = self._tokens.verify(locations)
+            verified = self._tokens.verify(request, locations)
         except _KEYS_AWAY as problem:
             raise _uncheckable() from problem
         except (JWTExtendedException, PyJWTError):
@@ -117,7 +117,7 @@ class Authenticator:
         allowed = self._config["JWT_TOKEN_LOCATION"]
         return [place for place in ("headers", "cookies") if place in allowed] or ["headers"]
 
-    def _refuse_unreadable(self, locations: list[str]) -> None:
+    def _refuse_unreadable(self, request: Request, locations: list[str]) -> None:
         """Raises Unauthorized for what the libraries below would stumble over: two headers, a huge token, odd bytes."""
         config, headers = self._config, request.headers
         header = headers.get(config["JWT_HEADER_NAME"], "")

@@ -13,15 +13,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import AssistantError, InvalidRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from ..sanitize import invalid
-from .state import this_request
 
 # Largest body (protocol, POST /assistant/request); bytes.
 MAX_BODY = 2**20
 
 
-def read_body(deadline: float, limit: int = MAX_BODY) -> bytes:
-    """The bytes of a JSON body. Raises UnsupportedMediaType, TooLarge, RequestTimeout after `deadline` seconds."""
-    request = this_request()
+def read_body(request: Request, deadline: float, limit: int = MAX_BODY) -> bytes:
+    """The bytes of the JSON body of a request. Raises UnsupportedMediaType, TooLarge, RequestTimeout after `deadline` seconds."""
     if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType
     if (request.content_length or 0) > limit:

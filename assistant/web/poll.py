@@ -15,7 +15,7 @@ from ..config import Settings
 from ..poll import Poll
 from ..sanitize import invalid
 from .connection import Connection, under
-from .state import state
+from .state import state, this_request
 from .stream import Bell, check_id, cursor_of
 
 # Longest wait that a client may ask for: below the silence at which proxies give up; seconds (protocol, The rest).
@@ -31,7 +31,7 @@ def asked() -> bool:
 def poll(request_id: str) -> Response:
     """Refusals as a stream's, then one page. An end that was seen already is a page without events."""
     web = state()
-    caller = web.auth.caller()
+    caller = web.auth.caller(this_request())
     check_id(request_id)
     cursor, wait = cursor_of(), _wait()
     looking = web.service.poll(caller.user_id, request_id, cursor, caller.token_ends)

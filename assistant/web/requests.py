@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from flask import Response, g, request
+from flask import Request, Response, g, request
+from werkzeug.datastructures import Headers
+from werkzeug.urls import iri_to_uri
 
 from ..errors import AssistantError
 from ..models import ActionReply, AssistantRequest, ClaimReply, ResultReply
@@ -16,8 +18,11 @@ from ..service import Submission
 from ..signals import emit, request_rejected
 from . import guests, poll
 from .body import parse_json, read_body, validated
-from .state import WebState, state
+from .state import WebState, state, this_request
 from .stream import bare, check_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _STATUSES = ("claimed", "ok", "error", "denied")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -25,9 +30,9 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 def submit() -> Response:
     """POST /request: 201 with the request's id, as soon as it is admitted."""
-    web = state()
+    web, asked = state(), this_request()
     try:
-        created = _submitted(web)
+        created = _submitted(web, asked)
     except AssistantError as problem:
         emit(
             request_rejected,
@@ -37,13 +42,13 @@ def submit() -> Response:
             code=problem.code,
         )
         raise
-    return _accepted(web, created)
+    return _accepted(web, asked, created)
 
 
-def _submitted(web: WebState) -> Created:
-    user_id = web.auth.caller().user_id
-    key = idempotency_key()
-    raw = read_body(web.settings.body_timeout)
+def _submitted(web: WebState, asked: Request) -> Created:
+    user_id = web.auth.caller(asked).user_id
+    key = idempotency_key(asked)
+    raw = read_body(asked, web.settings.body_timeout)
     body = validated(AssistantRequest, parse_json(raw))
     prepared = web.service.prepare(Submission(user_id, body, raw, key))
     g.assistant_mode = body.mode
@@ -53,9 +58,9 @@ def _submitted(web: WebState) -> Created:
     return web.service.submit(prepared)
 
 
-def _accepted(web: WebState, created: Created) -> Response:
+def _accepted(web: WebState, asked: Request, created: Created) -> Response:
     ctx = created.ctx
-    base = request.script_root + web.settings.url_prefix
+    base = asked.script_root + web.settings.url_prefix
     response = json_response(
         {
             "request_id": ctx.request_id,
@@ -66,15 +71,16 @@ def _accepted(web: WebState, created: Created) -> Response:
         },
         201,
     )
-    response.headers["Location"] = f"{base}/request/{ctx.request_id}"
+    # where the app is mounted is somebody else's text; the rest is ours
+    response.headers["Location"] = f"{iri_to_uri(base) if asked.script_root else base}/request/{ctx.request_id}"
     if created.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
 
 
-def idempotency_key() -> str | None:
-    """The Idempotency-Key of the current request. Raises InvalidRequest when it is no key."""
-    key = request.headers.get("Idempotency-Key")
+def idempotency_key(asked: Request) -> str | None:
+    """The Idempotency-Key of a request. Raises InvalidRequest when it is no key."""
+    key = asked.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
         raise invalid(("Idempotency-Key",), "1 to 255 visible ASCII characters", "idempotency_key")
     return key
@@ -85,7 +91,7 @@ def record(request_id: str) -> Response:
     if poll.asked():
         return poll.poll(request_id)
     web = state()
-    user_id = web.auth.caller().user_id
+    user_id = web.auth.caller(this_request()).user_id
     check_id(request_id)
     return json_response(web.service.record(user_id, request_id))
 
@@ -93,7 +99,7 @@ def record(request_id: str) -> Response:
 def records() -> Response:
     """GET /requests: mine, newest first."""
     web = state()
-    user_id = web.auth.caller().user_id
+    user_id = web.auth.caller(this_request()).user_id
     wanted = request.args.get("state")
     if wanted not in (None, "active", "ended"):
         raise invalid(("state",), "active or ended", "state")
@@ -103,7 +109,7 @@ def records() -> Response:
 def cancel(request_id: str) -> Response:
     """DELETE /request/<id>: 202 when it is being stopped, 200 with the record when it had ended."""
     web = state()
-    user_id = web.auth.caller().user_id
+    user_id = web.auth.caller(this_request()).user_id
     check_id(request_id)
     web.limits.check_cancel()
     ended = web.service.cancel(user_id, request_id)
@@ -113,9 +119,9 @@ def cancel(request_id: str) -> Response:
 def answer(request_id: str, action_id: str) -> Response:
     """POST /request/<id>/actions/<action_id>: 202 when the reply was taken, 200 when it was there already."""
     web = state()
-    user_id = web.auth.caller().user_id
+    user_id = web.auth.caller(this_request()).user_id
     check_id(request_id)
-    raw = read_body(web.settings.body_timeout)
+    raw = read_body(this_request(), web.settings.body_timeout)
     reply = _reply(parse_json(raw))
     repeated = web.service.answer(user_id, request_id, action_id, reply)
     return json_response({"action_id": action_id, "status": reply.status}, 200 if repeated else 202)
@@ -138,8 +144,17 @@ def session() -> Response:
     return guests.session(web.settings.url_prefix)
 
 
+class _Complete(Response):
+    """Its headers go out as they stand. werkzeug would copy them, take the Location apart and put it together again."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        if 200 <= self.status_code < 204 and "Content-Length" in self.headers:
+            return self.headers
+        return super().get_wsgi_headers(environ)  # a hook of the app has made something else of it
+
+
 def json_response(data: Any, status: int = 200) -> Response:
     """JSON that no cache keeps."""
-    response = Response(orjson.dumps(data), status=status, mimetype="application/json")
+    response = _Complete(orjson.dumps(data), status=status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response

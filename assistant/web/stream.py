@@ -48,7 +48,7 @@ def stream_events(request_id: str) -> Response:
 
 
 def _viewer(web: WebState, request_id: str) -> Viewer | None:
-    caller = web.auth.caller()
+    caller = web.auth.caller(this_request())
     check_id(request_id)
     return web.service.stream(caller.user_id, request_id, cursor_of(), caller.token_ends)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, Request, g
 from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.config import config
 from flask_jwt_extended.exceptions import RevokedTokenError, UserClaimsVerificationError
@@ -43,15 +43,15 @@ class VerifiedTokens:
         self._known: dict[bytes, bytes] = {}
         self._checked_by: list[Any] = []  # the settings that what is known was checked against
 
-    def verify(self, locations: list[str]) -> Verified | None:
-        """The header and the claims of the current request's token. Raises what flask-jwt-extended raises.
+    def verify(self, request: Request, locations: list[str]) -> Verified | None:
+        """The header and the claims of the token of the current request, which this is. Raises what flask-jwt-extended raises.
 
         Expiry, the app's block list and its own claims check hold on every request; a manager that looks keys or users
         up by itself is asked every time.
         """
         manager: Any = self._app.extensions["flask-jwt-extended"]
         settings = self._app.config
-        header = _lone_header(settings) if "headers" in locations else None
+        header = _lone_header(request, settings) if "headers" in locations else None
         if header is None or not _may_remember(manager):
             verified: Verified | None = verify_jwt_in_request(locations=locations)
             return verified
@@ -104,7 +104,7 @@ def _decoded() -> Verified:
     return json.loads(base64url_decode(header)), claims
 
 
-def _lone_header(settings: Mapping[str, Any]) -> str | None:
+def _lone_header(request: Request, settings: Mapping[str, Any]) -> str | None:
     """The header with the login; None without one, or with a login in a cookie as well: which of the two counts is the
     extension's business."""
     headers = request.headers

@@ -12,6 +12,7 @@ import pytest
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWKSetError
 from werkzeug.test import TestResponse
 
+from assistant.web.state import this_request
 from tests.integration.conftest import Written
 from tests.integration.forge import AUDIENCE, CSRF, FORGED, ISSUER, KID, LEEWAY, REVOKED, Forge, hs256, rs256
 from tests.integration.routes import Route, secured
@@ -311,7 +312,7 @@ def test_a_stream_may_stay_open_as_long_as_its_token_is_good(bank: Bank, left: i
     headers = {"Authorization": f"Bearer {bank.forge.token(exp=int(time.time()) + left)}"}
 
     with bank.server.app.test_request_context("/assistant/requests", headers=headers):
-        caller = bank.server.web.auth.caller()
+        caller = bank.server.web.auth.caller(this_request())
 
     assert caller.token_ends is not None
     assert caller.token_ends - time.monotonic() == pytest.approx(open_for, abs=1.5)

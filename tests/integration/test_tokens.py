@@ -13,6 +13,7 @@ from assistant.config import Settings
 from assistant.errors import AssistantError, RateLimited
 from assistant.testing import SECRET, ScriptedProvider
 from assistant.web.limits import Limits
+from assistant.web.state import this_request
 
 
 def app_with(manager: JWTManager | None = None, **config: Any) -> Flask:
@@ -33,7 +34,7 @@ def who(app: Flask, **headers: str) -> str | int:
     """The user that a request is taken for, or the status of its refusal."""
     with app.test_request_context(headers={name.replace("_", "-"): value for name, value in headers.items()}):
         try:
-            return str(app.extensions["assistant"].auth.caller().user_id)
+            return str(app.extensions["assistant"].auth.caller(this_request()).user_id)
         except AssistantError as refusal:
             return refusal.status
 
