@@ -7,23 +7,31 @@ be killed from anywhere, what fails in it is reported as gevent reports it, and 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from typing import Protocol
 
 import gevent
 from greenlet import GreenletExit, greenlet
 
 
+class Owner(Protocol):
+    """Whom a fiber works for."""
+
+    def work(self) -> None:
+        """What it is there for."""
+
+    def left(self) -> None:
+        """Called when it has ended, also when it was killed before its first turn; in the hub, so it must not wait."""
+
+
 class Fiber(greenlet):  # type: ignore[misc]
-    """Runs `work` once it is started. `left` is called when it has ended, also when it was killed before its first turn;
-    in the hub, so it must not wait. All methods are for the threads' own loop and return at once."""
+    """Does its owner's work once it is started. All methods are for the thread's own loop and return at once."""
 
-    __slots__ = ("_left", "_loop", "_work")
+    __slots__ = ("_loop", "_owner")
 
-    def __init__(self, work: Callable[[], None], left: Callable[[], None]) -> None:
+    def __init__(self, owner: Owner) -> None:
         hub = gevent.get_hub()
         super().__init__(parent=hub)
-        self._work = work
-        self._left = left
+        self._owner = owner
         self._loop = hub.loop
 
     def start(self) -> None:
@@ -36,26 +44,25 @@ class Fiber(greenlet):  # type: ignore[misc]
 
     def run(self) -> None:
         """What greenlet calls. Nothing may leave it: that would end the hub, and with it everybody else."""
-        work, left = self._let_go()
+        owner = self._let_go()
         try:
-            work()
+            owner.work()
         except GreenletExit:
             pass
         except BaseException:
             gevent.get_hub().handle_error(self, *sys.exc_info())
         finally:
-            self._loop.run_callback(left)
+            self._loop.run_callback(owner.left)
 
     def _kill(self) -> None:
         if not self.dead:
             begun = bool(self)
             self.throw(GreenletExit)
             if not begun:  # nothing of `run` was run
-                _, left = self._let_go()
-                left()
+                self._let_go().left()
 
-    def _let_go(self) -> tuple[Callable[[], None], Callable[[], None]]:
+    def _let_go(self) -> Owner:
         """Its owner, who holds it: no cycle is left for which the collector would have to come."""
-        owner = self._work, self._left
-        del self._work, self._left
+        owner: Owner = self._owner
+        del self._owner
         return owner

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -55,9 +54,13 @@ class Run:
         self.model = ""
         self.input_tokens = 0
         self.output_tokens = 0
-        self.upstream: defaultdict[str, int] = defaultdict(int)
+        self._calls: dict[str, int] | None = None  # made for the first one
         self._catalog = catalog
         self._context = context
+
+    @property
+    def upstream(self) -> Mapping[str, int]:
+        return self._calls or {}
 
     @property
     def user_id(self) -> str:
@@ -135,10 +138,10 @@ class Run:
             if finish is None:
                 raise ProviderIncomplete
         except AssistantError as problem:
-            self.upstream[problem.code] += 1
+            self._called(problem.code)
             raise
         except BaseException as problem:  # a stop, the handler's own close, or a provider with a bug
-            self.upstream["error" if isinstance(problem, Exception) else "stopped"] += 1
+            self._called("error" if isinstance(problem, Exception) else "stopped")
             raise
         finally:
             deltas.close()
@@ -165,13 +168,19 @@ class Run:
             return problem.detail
         return sse.dumps(value).decode()
 
+    def _called(self, outcome: str) -> None:
+        """A call to the model has ended so."""
+        if self._calls is None:
+            self._calls = {}
+        self._calls[outcome] = self._calls.get(outcome, 0) + 1
+
     def _model(self) -> str:
         return self.settings.models.get(self.request.mode) or self.settings.model
 
     def note(self, finish: Finish) -> None:
         """Takes down how an answer of the model ended; for handlers that ask a model without `reply`."""
         used = finish.usage or {}
-        self.upstream["ok"] += 1
+        self._called("ok")
         self.finish_reason, self.model = str(finish.reason or ""), str(finish.model or "")
         self.input_tokens += int(used.get("input_tokens") or 0)
         self.output_tokens += int(used.get("output_tokens") or 0)

@@ -3,7 +3,7 @@
 How a stop reaches a handler: a generator cannot be closed from another greenlet, and a greenlet killed before its first
 turn runs nothing. So the reason is noted first; if the handler's own code is what waits at that moment, `Stop` is thrown
 into the greenlet once, from the hub, and surfaces where the handler waits. Our own code is never interrupted: it looks
-at the noted reason before each turn. Only this greenlet closes the generator and finishes the request; `_left` catches
+at the noted reason before each turn. Only this greenlet closes the generator and finishes the request; `left` catches
 one that died without doing so.
 """
 
@@ -33,7 +33,7 @@ from .errors import (
     StoreUnavailable,
     WorkerLost,
 )
-from .events import Ask, Event, clean_value, failure, status
+from .events import Ask, Event, clean_value, failure
 from .fiber import Fiber
 from .models import ActionReply, ClaimReply, RequestContext, ResultReply, Status
 from .protocols import Snapshot
@@ -92,7 +92,7 @@ class Task:
         self._generator: Generator[Event, Any, None] | None = None
         self._verdict: Event | None = None
         self._loop = gevent.get_hub().loop
-        self._fiber = Fiber(self._work, self._left)
+        self._fiber = Fiber(self)
 
     def begin(self) -> None:
         self._registry.own(self._ctx.request_id, self)
@@ -152,7 +152,8 @@ class Task:
             self._fiber.throw(Stop(self._reason or "internal"))
 
     # --- the greenlet ---
-    def _work(self) -> None:
+    def work(self) -> None:
+        """All of it, from the first turn to the terminal event."""
         with self._runner.context():
             emit(processing_started, self._runner.sender, ctx=self._ctx)
             self._verdict = self._outcome()
@@ -170,7 +171,7 @@ class Task:
             return self._account.complete("completed")
         except Stop as stop:
             return self._account.stopped(stop.reason)
-        except gevent.GreenletExit:  # somebody killed it: `_left` finishes
+        except gevent.GreenletExit:  # somebody killed it: `left` finishes
             raise
         except AssistantError as problem:
             return self._account.stopped(self._reason) if self._reason else self._account.failed(problem)
@@ -309,7 +310,7 @@ class Task:
             raise ValueError("a handler sends stages, chunks, actions and `running`; it ends by returning or raising")
 
     def _log_status(self, state: Status) -> None:
-        self._log("status", status(state).data)
+        self._log("status", {"state": str(state)})
 
     def _publish_chunk(self, event: Event) -> None:
         data = self._transcript.place(event)
@@ -386,7 +387,7 @@ class Task:
         except (NotFound, StoreUnavailable):
             return None
 
-    def _left(self) -> None:
+    def left(self) -> None:
         """Runs in the hub once the greenlet has ended."""
         if self._ended:
             self._runner.ended(self._ctx.request_id)

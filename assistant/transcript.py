@@ -28,7 +28,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self._parts: list[_Part] = []
-        self._actions: dict[str, dict[str, Any]] = {}
+        self._actions: dict[str, dict[str, Any]] | None = None  # made for the first one
         self._appendix = False
         self.chunks = 0
 
@@ -65,6 +65,8 @@ class Transcript:
 
     def keep_action(self, data: dict[str, Any]) -> None:
         """Keeps the newest phase of an action that is in the log."""
+        if self._actions is None:
+            self._actions = {}
         known = self._actions.setdefault(data["action_id"], {})
         known.update({name: data[name] for name in data if name != "ts"})
 
@@ -81,7 +83,7 @@ class Transcript:
 
     @property
     def actions(self) -> list[dict[str, Any]]:
-        return list(self._actions.values())
+        return list(self._actions.values()) if self._actions else []
 
     @property
     def partial(self) -> dict[str, Any]:

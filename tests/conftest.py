@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from weakref import WeakSet
 
 import flask
@@ -10,7 +10,7 @@ import gevent
 import pytest
 from greenlet import greenlet
 
-from assistant.fiber import Fiber
+from assistant.fiber import Fiber, Owner
 
 _spawned: WeakSet[greenlet] = WeakSet()
 gevent.Greenlet.add_spawn_callback(_spawned.add)
@@ -19,8 +19,8 @@ gevent.Greenlet.add_spawn_callback(_spawned.add)
 def _count_fibers() -> None:
     make = Fiber.__init__
 
-    def counted(fiber: Fiber, work: Callable[[], None], left: Callable[[], None]) -> None:
-        make(fiber, work, left)
+    def counted(fiber: Fiber, owner: Owner) -> None:
+        make(fiber, owner)
         _spawned.add(fiber)
 
     Fiber.__init__ = counted  # type: ignore[method-assign]

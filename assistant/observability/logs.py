@@ -66,7 +66,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "ts": _moment(record.created),
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": record.getMessage() if record.args else str(record.msg),
             "logger": record.name,
             "worker": record.process,
             **getattr(record, FIELDS, {}),

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import sse
 from ..actions import ActionState, Verdict
@@ -30,8 +30,17 @@ _RETRY_ACTIVE = 2.0
 _RETRY_FULL = 5.0
 # Ids remembered as gone, newest first (protocol, Life of a request).
 _TOMBSTONES = 10_000
+# The first event of every log, without its moment.
+_ACCEPTED = status(Status.ACCEPTED)
 # Every moment is later.
 _AT_ONCE = 0
+
+
+class _Proposal(NamedTuple):
+    """An action that was proposed, by which event, and what has become of it."""
+
+    state: ActionState
+    data: dict[str, Any]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -40,12 +49,21 @@ class _Entry(Life):
 
     queue: EventQueue
     key: tuple[str, str] | None = None
-    actions: dict[str, ActionState] = field(default_factory=dict)
-    proposals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    proposals: dict[str, _Proposal] | None = None  # by their ids; made for the first one
 
     @property
     def size(self) -> int:
         return self.ctx.size + self.queue.bytes
+
+    def action(self, action_id: str) -> ActionState:
+        """Raises NotFound for one that was not proposed."""
+        proposal = (self.proposals or {}).get(action_id)
+        if proposal is None:
+            raise NotFound("There is no such action.")
+        return proposal.state
+
+    def pending(self) -> list[_Proposal]:
+        return [one for one in self.proposals.values() if one.state.pending] if self.proposals else []
 
 
 class _Watching:
@@ -160,10 +178,10 @@ class MemoryRegistry:
             entry.status = end_of(terminal)
             entry.ended = self._clock.monotonic()
             entry.inbox = None
-            for state in entry.actions.values():
+            for proposal in entry.pending():
                 # one that wants nothing may still be claimed: nobody waits for it, and a page may replay the log later
-                if state.pending and state.wants != "nothing":
-                    state.phase = "expired"
+                if proposal.state.wants != "nothing":
+                    proposal.state.phase = "expired"
             self._release(entry)
         entry.queue.wake()
         return cursor
@@ -219,9 +237,7 @@ class MemoryRegistry:
     def answer(self, request_id: str, action_id: str, reply: ActionReply) -> Verdict:
         entry = self._entry(request_id)
         with self._lock:
-            state = entry.actions.get(action_id)
-            if state is None:
-                raise NotFound("There is no such action.")
+            state = entry.action(action_id)
             verdict = state.apply(reply, self._clock.now())
             inbox = entry.inbox if verdict is Verdict.TAKEN else None
         if inbox is not None:
@@ -231,9 +247,7 @@ class MemoryRegistry:
     def expire_action(self, request_id: str, action_id: str) -> bool:
         entry = self._entry(request_id)
         with self._lock:
-            state = entry.actions.get(action_id)
-            if state is None:
-                raise NotFound("There is no such action.")
+            state = entry.action(action_id)
             if not state.pending:
                 return False
             state.phase = "expired"
@@ -298,8 +312,7 @@ class MemoryRegistry:
         settings = self._settings
         queue = EventQueue(settings.max_request_events, settings.max_request_bytes - ctx.size)
         entry = _Entry(ctx=ctx, queue=queue, created=now, last_event=now, answering_since=now, left=now)
-        accepted = status(Status.ACCEPTED)
-        queue.append(ctx.attempt, Event(accepted.name, {**accepted.data, "ts": ctx.created_at}))
+        queue.append(ctx.attempt, Event(_ACCEPTED.name, {**_ACCEPTED.data, "ts": ctx.created_at}))
         return entry
 
     def _replayed(self, user_id: str, key: IdempotencyKey) -> RequestContext | None:
@@ -378,7 +391,9 @@ def _keep_action(entry: _Entry, data: dict[str, Any]) -> None:
     if data["phase"] == "proposed":
         action_id = data["action_id"]
         state = ActionState(action_id, data["name"], data["wants"], data["expires_at"])
-        entry.actions[action_id], entry.proposals[action_id] = state, data
+        if entry.proposals is None:
+            entry.proposals = {}
+        entry.proposals[action_id] = _Proposal(state, data)
 
 
 def _snapshot(entry: _Entry, now: float) -> Snapshot:
@@ -390,11 +405,7 @@ def _snapshot(entry: _Entry, now: float) -> Snapshot:
         viewers=entry.viewers,
         events=len(queue),
         bytes=entry.size,
-        pending_actions=[
-            {**entry.proposals[state.action_id], "phase": state.phase}
-            for state in entry.actions.values()
-            if state.pending
-        ],
+        pending_actions=[{**data, "phase": state.phase} for state, data in entry.pending()],
         views=entry.views,
         duration=round((entry.ended if queue.closed else now) - entry.created, 6),
     )

@@ -18,7 +18,7 @@ class Diary:
         self.notes: list[str] = []
         self.patience = 3600.0
         self.failure: type[BaseException] | None = None
-        self.fiber = Fiber(self.work, self.left)
+        self.fiber = Fiber(self)
 
     def work(self) -> None:
         self.notes.append("begun")
