@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterator, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from . import sse
 from .agenda import Agenda
@@ -29,11 +29,17 @@ SLICE = 65_536
 _ELSEWHERE = (50, 1000)
 
 
+class Cuttable(Protocol):
+    """A connection to a client, as far as a viewer must know it."""
+
+    def cut(self) -> None: ...
+
+
 class Viewer:
     """A stream of one request from a cursor on. `token_ends` is a monotonic moment; None when there is no end."""
 
-    __slots__ = ("__weakref__", "_beat", "_clock", "_ending", "_news", "_notice", "_registry", "_viewers", "bytes", "ctx",
-                 "cursor", "cut", "end_reason", "last_write", "look_in", "opened", "reset", "token_ends", "wake",
+    __slots__ = ("__weakref__", "_beat", "_clock", "_ending", "_news", "_notice", "_registry", "_viewers", "bytes",
+                 "connection", "ctx", "cursor", "end_reason", "last_write", "look_in", "opened", "reset", "token_ends", "wake",
                  "writing_since")  # fmt: skip
 
     def __init__(
@@ -63,7 +69,7 @@ class Viewer:
         self.writing_since: float | None = None
         self.look_in = 0  # the second in which Viewers has its next look at it
         self.wake: Callable[[], None] = _nobody
-        self.cut: Callable[[], None] = _nobody  # the driver's way to end a connection that takes no bytes
+        self.connection: Cuttable | None = None  # of the driver
 
     def blocks(self) -> Generator[bytes | None, None, None]:
         """All there is to send, in order. Counts as a viewer from the first `next` until it is closed."""
@@ -94,7 +100,7 @@ class Viewer:
             raise
         finally:  # its driver holds the viewer: no cycle is left, for which the collector would have to come
             self._viewers.discard(self)
-            self.wake = self.cut = _nobody
+            self.wake, self.connection = _nobody, None
 
     @property
     def duration(self) -> float:
@@ -105,6 +111,11 @@ class Viewer:
         """Ends the stream with a notice: `draining` or `closing`. It names no event and moves no cursor."""
         self._notice = (state, reason)
         self.wake()
+
+    def cut(self) -> None:
+        """Ends a connection that takes no bytes."""
+        if self.connection is not None:
+            self.connection.cut()
 
     def beat(self) -> None:
         """Asks for a heartbeat."""

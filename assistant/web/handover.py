@@ -101,7 +101,7 @@ def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> No
         delivery.closed()
         raise
     writer = SocketWriter(connection, blocks, _at_the_end(delivery, environ, response))
-    viewer.cut, viewer.wake = connection.cut, writer.wake
+    viewer.connection, viewer.wake = connection, writer.wake
     connection.open(writer.stop, delivery.stall_timeout)
     writer.start(_head(response), first)
 

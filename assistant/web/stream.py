@@ -105,7 +105,7 @@ def drive(delivery: Delivery, sock: Any = None) -> Iterator[bytes]:
     viewer = delivery.viewer
     connection = Connection(under(sock))
     bell = Bell()
-    viewer.cut, viewer.wake = connection.cut, bell.ring
+    viewer.connection, viewer.wake = connection, bell.ring
     delivery.opened()
     try:
         with closing(viewer.blocks()) as blocks:

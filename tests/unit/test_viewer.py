@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -280,7 +281,7 @@ def test_a_write_that_takes_no_bytes_is_cut_and_one_that_goes_on_is_not(world: W
     world.settle()
     reader = Reader(world, ctx)
     cuts: list[str] = []
-    reader.viewer.cut = lambda: cuts.append(reader.viewer.end_reason)
+    reader.viewer.connection = SimpleNamespace(cut=lambda: cuts.append(reader.viewer.end_reason))
 
     for _ in range(3):  # each slice takes its time, the whole takes longer than the limit
         assert len(next(reader.blocks) or b"") == SLICE
