@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def create_app(
     for rule, method, view in blueprint.OPS_ROUTES + blueprint.PAGE_ROUTES:
         blueprint.add_route(app, rule, method, view)
     problems.register(app)
-    app.after_request(_hardened)
+    app.after_request(_hardened(app.extensions["assistant"].instance))
     settings = app.extensions["assistant"].settings
     if proxies := settings.proxies:
         # not Host and Prefix: nginx passes those on from clients, and its own Host line does the same job
@@ -91,7 +91,12 @@ def _ensure_secret(app: Flask) -> None:
 _NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
 
-def _hardened(response: Response) -> Response:
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers.setdefault("Content-Security-Policy", _NO_PAGE)
-    return blueprint.mark(response)
+def _hardened(instance: str) -> Callable[[Response], Response]:
+    def hardened(response: Response) -> Response:
+        headers = response.headers
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Content-Security-Policy", _NO_PAGE)
+        headers[blueprint.INSTANCE] = instance
+        return response
+
+    return hardened

@@ -20,6 +20,8 @@ from .turnstile import Turnstile
 
 View = Callable[..., Response]
 
+# The header that names the process.
+INSTANCE = "Assistant-Instance"
 # Each route as rule, method and view.
 ROUTES: tuple[tuple[str, str, View], ...] = (
     ("/request", "POST", requests.submit),
@@ -73,7 +75,7 @@ def build(settings: Settings, limits: Limits, *, ops_at_root: bool) -> Blueprint
                 "X-CSRF-TOKEN",
             ],
             expose_headers=[
-                "Assistant-Instance",
+                INSTANCE,
                 "Assistant-Heartbeat",
                 "Idempotent-Replayed",
                 "Location",
@@ -113,5 +115,5 @@ def _turned_away(endpoint: str | None, sender: Any) -> ServerFull:
 
 def mark(response: Response) -> Response:
     """Names the process on every response of ours."""
-    response.headers["Assistant-Instance"] = state().instance
+    response.headers[INSTANCE] = state().instance
     return response

@@ -31,9 +31,10 @@ def asked() -> bool:
 def poll(request_id: str) -> Response:
     """Refusals as a stream's, then one page. An end that was seen already is a page without events."""
     web = state()
-    caller = web.auth.caller(this_request())
+    asked = this_request()
+    caller = web.auth.caller(asked)
     check_id(request_id)
-    cursor, wait = cursor_of(), _wait()
+    cursor, wait = cursor_of(asked), _wait()
     looking = web.service.poll(caller.user_id, request_id, cursor, caller.token_ends)
     # a body of its own: what the app holds for this request, such as a database session, goes back before the wait
     body = () if request.method == "HEAD" else drive(looking, wait, request.environ, web.settings)

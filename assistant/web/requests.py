@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from flask import Request, Response, g, request
-from werkzeug.datastructures import Headers
 from werkzeug.urls import iri_to_uri
 
 from ..errors import AssistantError
@@ -18,11 +17,9 @@ from ..service import Submission
 from ..signals import emit, request_rejected
 from . import guests, poll
 from .body import parse_json, read_body, validated
+from .response import Complete
 from .state import WebState, state, this_request
 from .stream import bare, check_id
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 _STATUSES = ("claimed", "ok", "error", "denied")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -144,17 +141,8 @@ def session() -> Response:
     return guests.session(web.settings.url_prefix)
 
 
-class _Complete(Response):
-    """Its headers go out as they stand. werkzeug would copy them, take the Location apart and put it together again."""
-
-    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        if 200 <= self.status_code < 204 and "Content-Length" in self.headers:
-            return self.headers
-        return super().get_wsgi_headers(environ)  # a hook of the app has made something else of it
-
-
 def json_response(data: Any, status: int = 200) -> Response:
     """JSON that no cache keeps."""
-    response = _Complete(orjson.dumps(data), status=status, mimetype="application/json")
+    response = Complete(orjson.dumps(data), status=status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
-from flask import Response, g, request
+from flask import Request, Response, g, request
 from gevent.hub import Waiter
 
 from .. import sse
@@ -22,20 +22,22 @@ from .connection import Connection, under
 from .delivery import Delivery
 from .handover import OFFERED, Offer
 from .loop import Loop
+from .response import Complete
 from .state import WebState, state, this_request
 
 
 def stream_events(request_id: str) -> Response:
     """The view: refusals before the first byte, then a body that ends with the request's terminal event."""
-    web = state()
+    web, asked = state(), this_request()
     try:
-        viewer = _viewer(web, request_id)
+        viewer = _viewer(web, asked, request_id)
     except AssistantError as problem:
         emit(stream_refused, web.sender, user_id=g.get("assistant_user"), cursor=told(), code=problem.code)
         raise
     if viewer is None:
         return bare(204)
-    response = Response(_body(viewer, web), mimetype=sse.MIMETYPE, direct_passthrough=True)  # blocks of bytes already
+    # blocks of bytes already
+    response = Complete(_body(viewer, web, asked), mimetype=sse.MIMETYPE, direct_passthrough=True)
     response.headers.update(
         {
             "Cache-Control": "no-cache, no-transform",
@@ -47,10 +49,10 @@ def stream_events(request_id: str) -> Response:
     return response
 
 
-def _viewer(web: WebState, request_id: str) -> Viewer | None:
-    caller = web.auth.caller(this_request())
+def _viewer(web: WebState, asked: Request, request_id: str) -> Viewer | None:
+    caller = web.auth.caller(asked)
     check_id(request_id)
-    return web.service.stream(caller.user_id, request_id, cursor_of(), caller.token_ends)
+    return web.service.stream(caller.user_id, request_id, cursor_of(asked), caller.token_ends)
 
 
 def bare(status: int) -> Response:
@@ -67,9 +69,8 @@ def check_id(request_id: str) -> None:
         raise invalid(("request_id",), "not a request id", "request_id")
 
 
-def cursor_of() -> Cursor:
+def cursor_of(request: Request) -> Cursor:
     """The cursor the client brings: Last-Event-ID or `?after=`. Raises InvalidRequest when there are two."""
-    request = this_request()
     asked = request.args.getlist("after") if request.query_string else ()
     given = {text for text in (request.headers.get("Last-Event-ID"), *asked) if text}
     if not given:
@@ -86,9 +87,8 @@ def told() -> str:
     return given if not given or parse_cursor(given) else "?"
 
 
-def _body(viewer: Viewer, web: WebState) -> Iterable[bytes]:
+def _body(viewer: Viewer, web: WebState, request: Request) -> Iterable[bytes]:
     """What the server would have to send, and the offer to take that work from it."""
-    request = this_request()
     if request.method == "HEAD":
         return ()
     delivery = Delivery(viewer, web.settings.stall_timeout, web.sender)
