@@ -19,14 +19,17 @@ class Turn:
 
     def __init__(self) -> None:
         self._loop = gevent.get_hub().loop
+        self._iteration, self._ends = 0, 0.0
         self._begin()
 
     def over(self) -> bool:
         """Whether others must have their turn now. A loop that has gone round since means that the handler waited."""
-        if self._loop.iteration != self._iteration:
-            self._begin()
+        now, iteration = time.perf_counter(), self._loop.iteration
+        if iteration != self._iteration:
+            self._iteration = iteration
+            self._ends = now + _TURN
             return False
-        return time.perf_counter() > self._ends
+        return now > self._ends
 
     def pause(self) -> None:
         # not sleep(0): the loop may run fifty such turns before it looks at a socket

@@ -47,20 +47,22 @@ class Flusher:
         self._timer: Any = None
         self.dirty: deque[SocketWriter] = deque()  # in the order of their news; a second entry finds none left
         self.coming = False  # whether a flush was asked for, goes on or is held back
+        self._asked: float | None = None  # when the one was asked for that has not begun
         # how long the one that goes on had waited, and the one before it
         self._late = self._late_before = 0.0
 
     def ask(self) -> None:
         """Behind all that the loop has to do now: how long that takes says how busy it is."""
         self.coming = True
-        self._loop.call(self._begin, time.perf_counter())
-
-    def _begin(self, asked: float) -> None:
-        self._late_before, self._late = self._late, time.perf_counter() - asked
-        self._flush()
+        self._asked = time.perf_counter()
+        self._loop.call(self._flush)
 
     def _flush(self) -> None:
-        ends = time.perf_counter() + _TURN
+        """Begins one, or goes on with it."""
+        now = time.perf_counter()
+        if self._asked is not None:
+            self._late_before, self._late, self._asked = self._late, now - self._asked, None
+        ends = now + _TURN
         try:
             while self.dirty and time.perf_counter() < ends:
                 self.dirty.popleft().pump()
