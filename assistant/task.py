@@ -310,7 +310,7 @@ class Task:
             raise ValueError("a handler sends stages, chunks, actions and `running`; it ends by returning or raising")
 
     def _log_status(self, state: Status) -> None:
-        self._log("status", {"state": str(state)})
+        self._log("status", {"state": state.value})
 
     def _publish_chunk(self, event: Event) -> None:
         data = self._transcript.place(event)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import gevent.socket
 import gevent.ssl
@@ -25,23 +25,30 @@ _UNREAD, _READS = 64 * 1024, 4
 _READABLE, _WRITABLE = 1, 2  # libev's names for what a watcher waits for
 
 
+class Owner(Protocol):
+    """Whose stream goes over a connection."""
+
+    def client_gone(self) -> None:
+        """Called once, in the loop; must not wait."""
+
+
 class Connection:
     """The socket `raw`, which never waits; None where there is no plain socket to look at, and then nothing is done."""
 
-    __slots__ = ("_bytes_wait", "_on_gone", "_patience", "_raw", "_room", "_watcher", "gone")
+    __slots__ = ("_bytes_wait", "_owner", "_patience", "_raw", "_room", "_watcher", "gone")
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self._on_gone: Callable[[], None] = _nobody
+        self._owner: Owner | None = None
         self._watcher: Any = None
         self._room: Any = None
         self._patience = 0  # the kernel's, when nothing waits; ms
         self._bytes_wait = False
         self.gone = False
 
-    def open(self, on_gone: Callable[[], None], stall_timeout: float) -> None:
-        """Bounds the kernel memory of the stream and calls `on_gone` when the client leaves."""
-        self._on_gone = on_gone
+    def open(self, owner: Owner, stall_timeout: float) -> None:
+        """Bounds the kernel memory of the stream and tells its owner when the client leaves."""
+        self._owner = owner
         raw = self._raw
         if raw is None:
             return
@@ -76,7 +83,7 @@ class Connection:
 
     def close(self) -> None:
         """Stops watching, and forgets who wanted to hear of it."""
-        self._on_gone = _nobody
+        self._owner = None
         self.bytes_wait(False)  # from now on nobody else looks at what the kernel still has
         for watcher in (self._watcher, self._room):
             if watcher is not None:
@@ -124,7 +131,8 @@ class Connection:
         self._watcher.stop()  # either way there is nothing more to watch: a pipelined byte stays readable
         if gone:
             self.gone = True
-            self._on_gone()
+            if self._owner is not None:
+                self._owner.client_gone()
 
 
 def plain(sock: Any) -> bool:
@@ -135,7 +143,3 @@ def plain(sock: Any) -> bool:
 def under(sock: Any) -> Any:
     """The socket under the server's, for a Connection; None where it is not plain."""
     return sock._sock if plain(sock) else None
-
-
-def _nobody() -> None:
-    """Before the connection is open there is nobody to tell."""

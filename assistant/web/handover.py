@@ -100,22 +100,23 @@ def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> No
         blocks.close()
         delivery.closed()
         raise
-    writer = SocketWriter(connection, blocks, _at_the_end(delivery, environ, response))
+    writer = SocketWriter(connection, blocks, delivery if _Worker.log is None else _Logged(delivery, environ, response))
     viewer.connection, viewer.wake = connection, writer.wake
-    connection.open(writer.stop, delivery.stall_timeout)
+    connection.open(writer, delivery.stall_timeout)
     writer.start(_head(response), first)
 
 
-def _at_the_end(delivery: Delivery, environ: dict[str, Any], response: Any) -> Callable[[], None]:
-    if _Worker.log is None:
-        return delivery.closed
+class _Logged:
+    """A delivery that an access log wants to hear of; so the request is kept for as long as its stream lasts."""
 
-    def closed() -> None:  # keeps the request for as long as its stream lasts: an access log wants it
+    def __init__(self, delivery: Delivery, environ: dict[str, Any], response: Any) -> None:
+        self._delivery, self._environ, self._response = delivery, environ, response
+
+    def closed(self) -> None:
+        delivery, response = self._delivery, self._response
         delivery.closed()
         response.sent = delivery.viewer.bytes
-        _Worker.log.access(response, response.req, environ, timedelta(seconds=delivery.viewer.duration))
-
-    return closed
+        _Worker.log.access(response, response.req, self._environ, timedelta(seconds=delivery.viewer.duration))
 
 
 def _taken(sock: Any) -> Any:

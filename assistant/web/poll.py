@@ -66,7 +66,7 @@ def drive(looking: Poll, wait: float, environ: Mapping[str, Any], settings: Sett
     try:
         looking.wake = bell.ring
         if wait:
-            connection.open(bell.ring, settings.stall_timeout)
+            connection.open(bell, settings.stall_timeout)
             timer.start(bell.ring)
         page = orjson.dumps(looking.page(news))
     finally:

@@ -109,7 +109,7 @@ def drive(delivery: Delivery, sock: Any = None) -> Iterator[bytes]:
     delivery.opened()
     try:
         with closing(viewer.blocks()) as blocks:
-            connection.open(bell.ring, delivery.stall_timeout)
+            connection.open(bell, delivery.stall_timeout)
             for block in blocks:
                 if block:
                     connection.bytes_wait(True)
@@ -144,6 +144,10 @@ class Bell:
             self._rung = True
             if (waiter := self._waiter) is not None:
                 self._loop.call(waiter.switch, None)
+
+    def client_gone(self) -> None:
+        """For its Connection."""
+        self.ring()
 
     def wait(self) -> None:
         """Returns after the next ring, or at once when there was one since the last wait."""

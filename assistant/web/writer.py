@@ -11,7 +11,7 @@ What must stay true:
 - Only `pump` advances the blocks, and it never does while `_rest` waits for room in the kernel: order is the log's order.
 - Nothing here waits. What may wait at the end, a registry that is told and receivers of signals, has a greenlet for it.
 - A stream ends once, in `_end`, whoever was first: its last block, its client, the janitor's cut, a failure. The socket is
-  closed there, and `on_end` is called after the viewer has given back what it held.
+  closed there, and its `ending` hears of it after the viewer has given back what it held.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Generator
+from typing import Any, Protocol
 
 import gevent
 
@@ -79,20 +79,25 @@ class Flusher:
                 self.ask()
 
 
+class Ending(Protocol):
+    """Who has something to do when a stream has ended."""
+
+    def closed(self) -> None:
+        """Called once. May wait."""
+
+
 class SocketWriter:
     """Sends the blocks of one stream as chunks (RFC 9112, section 7.1) over a connection that is its own.
 
     The viewer's empty block is the empty chunk, with which a body ends."""
 
-    __slots__ = ("_blocks", "_connection", "_flusher", "_on_end", "_over", "_rest")
+    __slots__ = ("_blocks", "_connection", "_ending", "_flusher", "_over", "_rest")
 
-    def __init__(
-        self, connection: Connection, blocks: Generator[bytes | None, None, None], on_end: Callable[[], None]
-    ) -> None:
+    def __init__(self, connection: Connection, blocks: Generator[bytes | None, None, None], ending: Ending) -> None:
         self._connection = connection
         self._blocks = blocks
         self._flusher = of_loop(Flusher)
-        self._on_end = on_end
+        self._ending = ending
         self._rest = b""  # what the kernel has not taken yet
         self._over = False
 
@@ -108,8 +113,8 @@ class SocketWriter:
         if not flusher.coming:
             flusher.ask()
 
-    def stop(self) -> None:
-        """The client is gone."""
+    def client_gone(self) -> None:
+        """For its Connection."""
         self._end()
 
     def pump(self) -> None:
@@ -157,4 +162,4 @@ class SocketWriter:
         try:
             self._blocks.close()
         finally:
-            self._on_end()
+            self._ending.closed()

@@ -6,6 +6,7 @@ import gc
 import socket as plain_socket
 import weakref
 from collections.abc import Generator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -254,7 +255,7 @@ def test_a_viewer_that_fails_ends_its_connection_and_is_logged(pair: Any, caplog
         yield None
         raise LookupError("the store")
 
-    writer = SocketWriter(Connection(server._sock), failing(), lambda: ended.append(True))
+    writer = SocketWriter(Connection(server._sock), failing(), SimpleNamespace(closed=lambda: ended.append(True)))
     next(writer._blocks)
     writer.start(HEAD, b"first")
 
@@ -419,7 +420,7 @@ def test_a_socket_of_another_kind_is_left_alone() -> None:
     with left, right:
         connection = Connection(None)
 
-        connection.open(lambda: None, STALL)
+        connection.open(SimpleNamespace(client_gone=lambda: None), STALL)
         connection.cut()
         connection.close()
 
