@@ -45,7 +45,7 @@ from .viewer import Viewer, Viewers
 
 # How long a client should wait for the next process to come up, or for a place; seconds.
 _RETRY_DRAINING = 2.0
-_RETRY_FULL = 5.0
+RETRY_FULL = 5.0
 # How long viewers stay while the store cannot be reached: what is pending is kept as long; seconds.
 STORE_PATIENCE = 30.0
 # Most places that one refusal names.
@@ -173,9 +173,9 @@ class AssistantService:
     def _check_place(self, request_id: str) -> None:
         """Whether there is room for one more viewer. Raises TooManyViewers, ServerFull."""
         if self.registry.snapshot(request_id).viewers >= self.settings.max_viewers:
-            raise TooManyViewers(retry_after=_RETRY_FULL)
+            raise TooManyViewers(retry_after=RETRY_FULL)
         if self.viewers.full:
-            raise ServerFull(retry_after=_RETRY_FULL)
+            raise ServerFull(retry_after=RETRY_FULL)
 
     def record(self, user_id: str, request_id: str) -> dict[str, Any]:
         """The user's request as it stands. Raises NotFound, Gone."""
@@ -234,7 +234,7 @@ class AssistantService:
         if self.draining:
             raise Draining(retry_after=_RETRY_DRAINING)
         if self.registry.active() >= self.settings.max_active:
-            raise ServerFull(retry_after=_RETRY_FULL)
+            raise ServerFull(retry_after=RETRY_FULL)
         self.registry.ping()
 
     def drain(self, within: float = math.inf) -> None:

@@ -66,7 +66,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "ts": _moment(record.created),
             "level": record.levelname.lower(),
-            "event": record.getMessage() if record.args else str(record.msg),
+            "event": record.getMessage(),
             "logger": record.name,
             "worker": record.process,
             **getattr(record, FIELDS, {}),
@@ -147,10 +147,10 @@ class LineHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Takes no lock, which a line that is written in one go does not need."""
-        if self.filters and not self.filter(record):
-            return False
-        self.emit(record)
-        return True
+        kept: bool | logging.LogRecord = not self.filters or self.filter(record)
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)  # from Python 3.12 on it may be another
+        return bool(kept)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -118,7 +118,7 @@ class Metrics:
         # files are the process's, one value a name: two apps in it must count with the same objects
         self._families, self._source = _shared() if os.environ.get(SHARED) else _made()
         self._provider = provider
-        self.connections: Any = None
+        self.connections: list[Callable[..., None]] = []  # signals hear of no receiver that nobody holds
         self._series: dict[tuple[str, ...], Any] = {}  # each looked up once, which takes a lock
         self._states: dict[str, str] = {}  # of the requests that run here
         self._of("build_info", _version()).set(1)

@@ -188,7 +188,7 @@ class MemoryRegistry:
 
     # --- viewers ---
     def read(self, request_id: str, after: Cursor) -> Batch:
-        entry = self._entries.get(request_id)
+        entry = self._entries.get(request_id)  # as in `append`
         if entry is None:
             raise NotFound
         return entry.queue.read(after)

@@ -10,6 +10,7 @@ from flask_cors import CORS
 
 from ..config import Settings
 from ..errors import Misconfigured, ServerFull
+from ..service import RETRY_FULL
 from ..signals import emit, request_rejected, stream_refused
 from . import assets, ops, problems, requests, ui
 from .limits import Limits
@@ -43,8 +44,6 @@ OPS_ROUTES: tuple[tuple[str, str, View], ...] = (
 # What begins something: all else is about what has begun.
 _SUBMIT, _STREAM = (f"assistant.{view.__name__}" for view in (requests.submit, stream_events))
 _NEW = frozenset({_SUBMIT, f"assistant.{requests.session.__name__}"})
-# How long a client should wait that found the server busy for too long; seconds.
-_RETRY_FULL = 5.0
 # In the stand-alone app only.
 PAGE_ROUTES: tuple[tuple[str, str, View], ...] = (("/", "GET", ui.page),)
 
@@ -110,7 +109,7 @@ def _turned_away(endpoint: str | None, sender: Any) -> ServerFull:
         emit(request_rejected, sender, user_id=None, mode=None, code=ServerFull.code)
     elif endpoint == _STREAM:
         emit(stream_refused, sender, user_id=None, cursor=told(), code=ServerFull.code)
-    return ServerFull(retry_after=_RETRY_FULL)
+    return ServerFull(retry_after=RETRY_FULL)
 
 
 def mark(response: Response) -> Response:

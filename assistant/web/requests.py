@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -22,6 +23,8 @@ from .state import WebState, state, this_request
 from .stream import bare, check_id
 
 _STATUSES = ("claimed", "ok", "error", "denied")
+# Where the routes live, as a header can say it: the same for nearly all requests.
+_uri = lru_cache(maxsize=16)(iri_to_uri)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -68,8 +71,7 @@ def _accepted(web: WebState, asked: Request, created: Created) -> Response:
         },
         201,
     )
-    # where the app is mounted is somebody else's text; the rest is ours
-    response.headers["Location"] = f"{iri_to_uri(base) if asked.script_root else base}/request/{ctx.request_id}"
+    response.headers["Location"] = f"{_uri(base)}/request/{ctx.request_id}"
     if created.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response

@@ -7,6 +7,7 @@ import io
 import json
 import time
 from typing import Any
+from urllib.parse import unquote
 
 import gevent
 import pytest
@@ -381,3 +382,21 @@ def test_an_answer_without_a_body_says_no_type_and_is_not_kept(start: Start) -> 
         assert response.data == b""
         assert "Content-Type" not in response.headers
         assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("mount", ["", "/münchen"])
+def test_a_location_is_a_uri_wherever_the_routes_live(start: Start, mount: str) -> None:
+    server = start(ASSISTANT_URL_PREFIX="/hilfe für alle")
+    headers = server.bearer("ann")
+
+    accepted = server.client.post(
+        "/hilfe für alle/request",
+        headers=headers,
+        json={"prompt": "x", "mode": "chat"},
+        environ_overrides={"SCRIPT_NAME": mount.encode().decode("latin-1")},  # as PEP 3333 has it
+    )
+
+    location = accepted.headers["Location"]
+    assert location.isascii()
+    assert " " not in location
+    assert unquote(location) == f"{mount}/hilfe für alle/request/{accepted.json['request_id']}"

@@ -287,3 +287,17 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = written
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
+
+
+def test_a_filter_of_the_teams_own_drops_a_line_or_changes_it(capfd: pytest.CaptureFixture[str]) -> None:
+    handler = LineHandler()
+    record = logging.LogRecord("assistant.x", logging.INFO, "", 0, "kept", (), None)
+    other = logging.LogRecord("assistant.x", logging.INFO, "", 0, "another", (), None)
+
+    assert handler.handle(record)
+    handler.addFilter(lambda one: False)
+    assert not handler.handle(record)
+    handler.filter = lambda _: other  # type: ignore[method-assign, assignment, return-value] # as from Python 3.12 on
+    assert handler.handle(record)
+
+    assert [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()] == ["kept", "another"]

@@ -208,13 +208,21 @@ class TestEnds:
 
         assert ends_once(world, ctx) == "error:internal"
 
-    def test_a_greenlet_killed_before_its_first_turn_ends_in_internal(self, world: World) -> None:
-        world.handler(waiting)
-        ctx = world.submit()
+    def test_a_greenlet_killed_before_its_first_turn_ends_in_internal(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begun: list[bool] = []
 
-        world.runner._tasks[ctx.request_id]._fiber.kill()
+        def never(run: Any) -> Iterator[Event]:
+            begun.append(True)
+            yield chunk("x")
+
+        world.handler(never)
+        monkeypatch.setattr(Fiber, "start", Fiber.kill)  # the first thing that the loop does with it
+        ctx = world.submit()
         world.finished()
 
+        assert begun == []
         assert ends_once(world, ctx) == "error:internal"
 
     @pytest.mark.parametrize("signal", [request_accepted, processing_started, event_published, processing_finished])
