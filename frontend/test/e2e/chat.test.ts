@@ -523,7 +523,11 @@ describe('earlier messages', () => {
     await chat.open(`messages=${encodeURIComponent(JSON.stringify(messages))}`);
 
     expect(await chat.page.locator('article').count()).toBe(60);
+    await chat.log.hover(); // as a reader gets there: one who does not scroll is kept at the end
+    await chat.page.mouse.wheel(0, -100_000);
+    await chat.page.locator('[role=log][data-pinned=false]').waitFor();
     await chat.button('Show earlier').click();
+    await chat.page.getByText('turn 0', { exact: true }).waitFor();
     expect(await chat.page.locator('article').count()).toBe(70);
     await chat.send('more');
 
