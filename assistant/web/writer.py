@@ -47,35 +47,42 @@ class Flusher:
         self._timer: Any = None
         self.dirty: deque[SocketWriter] = deque()  # in the order of their news; a second entry finds none left
         self.coming = False  # whether a flush was asked for, goes on or is held back
-        self._asked: float | None = None  # when the one was asked for that has not begun
-        # how long the one that goes on had waited, and the one before it
+        self._asked = self._begun = 0.0  # the last one
+        self._left = (
+            0  # those it is for; who comes meanwhile is for the next one, so that all have their turn equally often
+        )
+        # how long it had waited, and the one before it
         self._late = self._late_before = 0.0
 
     def ask(self) -> None:
         """Behind all that the loop has to do now: how long that takes says how busy it is."""
         self.coming = True
         self._asked = time.perf_counter()
-        self._loop.call(self._flush)
+        self._loop.call(self._begin)
 
-    def _flush(self) -> None:
-        """Begins one, or goes on with it."""
-        now = time.perf_counter()
-        if self._asked is not None:
-            self._late_before, self._late, self._asked = self._late, now - self._asked, None
-        ends = now + _TURN
+    def _begin(self) -> None:
+        self._begun = time.perf_counter()
+        self._late_before, self._late = self._late, self._begun - self._asked
+        self._left = len(self.dirty)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        ends = time.perf_counter() + _TURN
         try:
-            while self.dirty and time.perf_counter() < ends:
+            while self._left and time.perf_counter() < ends:
+                self._left -= 1
                 self.dirty.popleft().pump()
         except BaseException:
             self.ask()  # whatever it was, the other streams must not wait for ever
             raise
-        if self.dirty:
-            self._timer = self._loop.after(PAUSE, self._flush)
+        if self._left:
+            self._timer = self._loop.after(PAUSE, self._go_on)
         elif (late := min(self._late, self._late_before)) > _BEHIND:  # one alone is no loop that is behind
-            self._timer = self._loop.after(min(_LONGEST, _LATE * late), self.ask)
+            over = self._begun + min(_LONGEST, _LATE * late)
+            self._timer = self._loop.after(max(PAUSE, over - time.perf_counter()), self.ask)
         else:
             self.coming = False
-            if self.dirty:  # by another thread, which saw a flush that was still going on
+            if self.dirty:  # it took more than one go, or another thread saw it still going on
                 self.ask()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
+from assistant.turn import PAUSE
 from assistant.web.writer import Flusher, SocketWriter
 
 
@@ -113,3 +114,52 @@ def test_a_long_flush_lets_the_loop_look_at_its_sockets(monkeypatch: pytest.Monk
     loop.run()
     assert len(pumped) == 7
     assert not loop.calls
+
+
+def test_who_has_more_news_during_a_long_flush_waits_for_those_who_had_none_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flusher, loop = Flusher(), ScriptedLoop()
+    pumped: list[str] = []
+    monkeypatch.setattr(flusher, "_loop", loop)
+    monkeypatch.setattr("assistant.web.writer.time", SimpleNamespace(perf_counter=lambda: loop.now))
+
+    def stream(name: str) -> SimpleNamespace:
+        def pump() -> None:
+            pumped.append(name)
+            loop.now += 0.003
+
+        return SimpleNamespace(pump=pump)
+
+    streams = [stream(name) for name in "abcd"]
+    for one in streams:
+        news(flusher, one)
+    loop.run()
+    assert pumped == ["a", "b"]  # its time in this round is over
+    news(flusher, streams[0])
+    news(flusher, streams[1])
+
+    loop.run()
+    assert pumped == ["a", "b", "c", "d"]
+    assert loop.pauses == [PAUSE]  # this flush is done, and the next one comes at once in a loop that keeps up
+    loop.run()
+    assert pumped == ["a", "b", "c", "d", "a", "b"]
+    assert not loop.calls
+
+
+def test_a_long_flush_counts_for_the_time_that_events_are_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    flusher, loop = Flusher(), ScriptedLoop()
+    monkeypatch.setattr(flusher, "_loop", loop)
+    monkeypatch.setattr("assistant.web.writer.time", SimpleNamespace(perf_counter=lambda: loop.now))
+
+    def pump() -> None:
+        loop.now += 0.004
+
+    for _ in range(2):  # the second one that is late in a row holds back
+        for _ in range(3):
+            news(flusher, SimpleNamespace(pump=pump))
+        loop.run(after=0.020)
+        begun = loop.now - 2 * 0.004
+        loop.run(after=0.010)
+
+    assert loop.now + loop.pauses[-1] == pytest.approx(begun + 4 * 0.020)
