@@ -48,9 +48,8 @@ class Flusher:
         self.dirty: deque[SocketWriter] = deque()  # in the order of their news; a second entry finds none left
         self.coming = False  # whether a flush was asked for, goes on or is held back
         self._asked = self._begun = 0.0  # the last one
-        self._left = (
-            0  # those it is for; who comes meanwhile is for the next one, so that all have their turn equally often
-        )
+        # for how many more it is; who comes meanwhile is for the next one, so that all have their turn equally often
+        self._left = 0
         # how long it had waited, and the one before it
         self._late = self._late_before = 0.0
 
