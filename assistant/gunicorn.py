@@ -57,7 +57,7 @@ def _number(name: str, default: int, low: int, high: float = float("inf")) -> in
 _streams = _number("ASSISTANT_MAX_STREAMS", 1000, 1)
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{_number('PORT', 8000, 0, 65535)}"
-worker_class = "gevent"
+worker_class = "assistant.worker.Worker"  # gunicorn's gevent worker, with a shorter way for plain requests
 _shared = not (os.environ.get("ASSISTANT_REGISTRY") or "memory://").startswith("memory:")
 # Memory belongs to one process, see on_starting; over Redis every core gets a worker.
 workers = _number("WORKERS", len(os.sched_getaffinity(0)) if _shared else 1, 1)

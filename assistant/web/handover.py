@@ -26,6 +26,9 @@ from .writer import SocketWriter
 # Where the view leaves the stream that its response stands for.
 OFFERED = "assistant.stream"
 
+# Module and function of those who call an app, and take StopIteration for "this connection is done".
+_SERVERS = frozenset({("gunicorn.workers.base_async", "handle_request"), ("assistant.worker", "_answer")})
+
 _WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -83,8 +86,7 @@ def _possible(environ: dict[str, Any], start_response: Any) -> bool:
 
 
 def _called_by_gunicorn(frame: Any) -> bool:
-    module: str | None = frame.f_globals.get("__name__")
-    return module == "gunicorn.workers.base_async" and bool(frame.f_code.co_name == "handle_request")
+    return (frame.f_globals.get("__name__"), frame.f_code.co_name) in _SERVERS
 
 
 def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> None:

@@ -29,6 +29,13 @@ def test_it_is_handed_over_by_the_default_of_wsgi_py(tmp_path: Path) -> None:
         assert taken_over(server)
 
 
+def test_it_is_handed_over_by_gunicorns_own_worker(tmp_path: Path) -> None:
+    server = Server(tmp_path, socket_driver=True)
+    server.environ["GUNICORN_CMD_ARGS"] = "--worker-class gevent"
+    with server:
+        assert taken_over(server)
+
+
 def test_it_stays_with_the_server_inside_a_middleware(tmp_path: Path) -> None:
     with Server(tmp_path, "tests.system.app:wrapped", socket_driver=True) as server:
         assert not taken_over(server)

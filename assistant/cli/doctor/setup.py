@@ -11,7 +11,7 @@ from .findings import Findings
 _BESIDE = 200
 # Descriptors beside the connections: listeners, models, the store, logs, a spare loop.
 _FILES = 100
-_GEVENT = ("gevent", "gunicorn.workers.ggevent.GeventWorker")
+_GEVENT = ("gevent", "gunicorn.workers.ggevent.GeventWorker", "assistant.worker.Worker")
 
 
 def examine(facts: dict[str, Any], findings: Findings) -> None:
