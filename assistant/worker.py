@@ -15,12 +15,15 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 
 import gevent
+import gevent.socket
+from gevent.pool import Group
 from gunicorn import util
 from gunicorn.glogging import Logger
 from gunicorn.http.message import _ip_in_allow_list
@@ -36,6 +39,8 @@ _LOOK = 16 * 1024
 _READS = 4
 # Most bytes of a body that are copied to go with the head.
 _JOIN = 64 * 1024
+# How long a body that comes right after its head may take; seconds.
+_MOMENT = 0.001
 # How many addresses are remembered as trusted or not.
 _PEERS = 1024
 # A client that went away.
@@ -72,8 +77,20 @@ class Worker(GeventWorker):  # type: ignore[misc]
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SCRIPT_NAME": "",
         }
+        self._waiting: set[Any] = set()  # the sockets whose clients have no request under way
+        self._resumed = Group()  # the connections that have had a stream, each a greenlet
         self._trusts = lru_cache(_PEERS)(partial(_trusts, cfg))
         super().init_process()
+
+    def run(self) -> None:
+        super().run()
+        ends = time.monotonic() + self.cfg.graceful_timeout
+        for client in self._waiting:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RD)  # what has come by now is read and answered
+        while self._resumed and time.monotonic() < ends:
+            self.notify()
+            self._resumed.join(timeout=1)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """A connection, from its first request to its end. gunicorn calls it in a greenlet of its own."""
@@ -87,6 +104,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             server = listener.getsockname()
             connection = {
                 **self._base,
+                http.RESUME: partial(self._resume, listener, addr),
                 "gunicorn.socket": client,
                 "REMOTE_ADDR": addr[0],
                 "REMOTE_PORT": str(addr[1]),
@@ -95,7 +113,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             }
             trusted = partial(self._trusts, addr[0])
             while data := self._look(client):
-                found = self._reader.read(data, connection, trusted)
+                found = self._read(data, client, connection, trusted)
                 if found is None:
                     return True
                 request, environ = found
@@ -113,15 +131,38 @@ class Worker(GeventWorker):  # type: ignore[misc]
         _close(client)
         return False
 
+    def _read(
+        self, data: bytes, client: Any, connection: dict[str, Any], trusted: Callable[[], bool]
+    ) -> tuple[http.Request, dict[str, Any]] | None:
+        """The plain request that a client has sent `data` of."""
+        try:
+            return self._reader.read(data, connection, trusted)
+        except http.Incomplete:  # many send head and body apart, one right after the other
+            gevent.sleep(_MOMENT)
+        try:
+            return self._reader.read(self._look(client), connection, trusted)
+        except http.Incomplete:
+            return None
+
     def _look(self, client: Any) -> bytes:
         """What the client has sent, which stays where it is; empty when it has left, or says nothing for too long."""
         client.settimeout(self.cfg.keepalive)
+        self._waiting.add(client)
         try:
             return bytes(client.recv(_LOOK, socket.MSG_PEEK))
         except TimeoutError:
             return b""
         finally:
+            self._waiting.discard(client)
             client.setblocking(1)
+
+    def _resume(self, listener: Any, addr: Any, raw: Any) -> None:
+        """Goes on with a connection whose stream has ended; never waits."""
+        client = gevent.socket.socket(raw.family, raw.type, raw.proto, raw.detach())
+        if self.alive:
+            self._resumed.spawn(self.handle, listener, client, addr)
+        else:
+            _close(client)
 
     def _answer(self, request: http.Request, environ: dict[str, Any], client: Any) -> None:
         """Raises StopIteration when the connection is over with that."""
@@ -236,4 +277,4 @@ def _trusts(cfg: Any, host: str) -> bool:
 def _limits(cfg: Any) -> http.Limits:
     """gunicorn takes 0 for "no limit" of its own; what is longer than its usual ones is its to read."""
     sizes = [size for size in (cfg.limit_request_line, cfg.limit_request_field_size) if size > 0]
-    return http.Limits(min([4094, *sizes]), cfg.limit_request_fields or 100)
+    return http.Limits(min([4094, *sizes]), cfg.limit_request_fields or 100, _LOOK)

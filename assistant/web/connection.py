@@ -101,6 +101,13 @@ class Connection:
                     break
         self._raw.close()
 
+    def release(self) -> Any:
+        """Stops watching and returns the socket, which is somebody else's from now on."""
+        self.close()
+        self._give_up_after(0)
+        raw, self._raw = self._raw, None
+        return raw
+
     def cut(self) -> None:
         """Ends the connection from another greenlet: a writer that is blocked in it gets an error at once."""
         if self._raw is not None:

@@ -2,7 +2,8 @@
 
 Flask has answered by then: login, ownership, headers, every hook. What is left are the bytes of one log. So the descriptor
 is taken out of the server's socket and the request ends with StopIteration, which gunicorn's async workers take for "this
-connection is done" (gunicorn.workers.base_async): they close a socket that has no descriptor any more.
+connection is done" (gunicorn.workers.base_async): they close a socket that has no descriptor any more. A worker that wants
+it back for the client's next request says so in the environ.
 
 Where this cannot be, the body goes through the server as any other (stream.drive): a worker that does not wait for
 streams at its end, as assistant.gunicorn makes it, TLS in gunicorn, HTTP/1.0, another server, anything between gunicorn
@@ -21,6 +22,7 @@ from flask import Flask
 
 from .connection import Connection, plain
 from .delivery import Delivery
+from .http import RESUME
 from .writer import SocketWriter
 
 # Where the view leaves the stream that its response stands for.
@@ -92,6 +94,11 @@ def _called_by_gunicorn(frame: Any) -> bool:
 def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> None:
     """From here on the stream needs nothing of the server. Raises what the viewer raises at its first block."""
     viewer = delivery.viewer
+    resume = environ.get(RESUME)
+    if resume is None:
+        response.force_close()
+    elif response.should_close():
+        resume = None
     delivery.opened()
     blocks = viewer.blocks()
     try:
@@ -102,7 +109,8 @@ def _hand_over(delivery: Delivery, environ: dict[str, Any], response: Any) -> No
         blocks.close()
         delivery.closed()
         raise
-    writer = SocketWriter(connection, blocks, delivery if _Worker.log is None else _Logged(delivery, environ, response))
+    ending = delivery if _Worker.log is None else _Logged(delivery, environ, response)
+    writer = SocketWriter(connection, blocks, ending, resume)
     viewer.connection, viewer.wake = connection, writer.wake
     connection.open(writer, delivery.stall_timeout)
     writer.start(_head(response), first)
@@ -129,7 +137,6 @@ def _taken(sock: Any) -> Any:
 
 
 def _head(response: Any) -> bytes:
-    """The head as gunicorn writes it; the connection ends with the stream."""
-    response.force_close()
+    """The head as gunicorn writes it."""
     lines = [*response.default_headers(), *(f"{name}: {value}\r\n" for name, value in response.headers), "\r\n"]
     return "".join(lines).encode("latin-1")

@@ -19,6 +19,9 @@ from io import BytesIO
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+# Where a worker leaves in the environ what goes on with a connection when its stream has ended; it is given the socket.
+RESUME = "assistant.resume"
+
 # The characters of a target are the printable ones of ASCII (RFC 9112, section 3.2), and this one has neither a fragment
 # nor an empty first part; those of a name are a token's (RFC 9110, section 5.6.2) without the underscore, which an environ
 # cannot tell from a hyphen.
@@ -35,10 +38,15 @@ _REMEMBERED = 256
 
 
 class Limits(NamedTuple):
-    """How much of a request is plain: bytes of its head, and fields in it."""
+    """How much of a request is plain: bytes of its head, fields in it, and bytes of head and body together."""
 
     head: int
     fields: int
+    size: int
+
+
+class Incomplete(Exception):
+    """A plain request whose body is not all there yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +82,7 @@ class Reader:
     def read(
         self, data: bytes, connection: Mapping[str, Any], trusted: Callable[[], bool]
     ) -> tuple[Request, dict[str, Any]] | None:
-        """The request that `data` begins with, and its environ; None when that is not plain, or not all there.
+        """The request that `data` begins with, and its environ; None when that is not plain. Raises Incomplete.
 
         `connection` is what the environ has of the connection, and `trusted` says whether its client is a proxy whose word
         counts."""
@@ -86,7 +94,7 @@ class Reader:
             return None
         start = head.end()
         size = start + int(environ.get("CONTENT_LENGTH", "0"))
-        if size > len(data):
+        if size > self._limits.size:
             return None
         closes = environ.get("HTTP_CONNECTION", "keep-alive").lower()
         if closes not in ("keep-alive", "close"):
@@ -96,6 +104,8 @@ class Reader:
             if len(said) > 1:
                 return None
             environ["wsgi.url_scheme"] = "https" if environ[said[0]] == self._schemes[said[0]] else "http"
+        if size > len(data):
+            raise Incomplete
         method, target = head[1].decode("ascii"), head[2].decode("ascii")
         path, _, query = target.partition("?")
         body = BytesIO(data[start:size])

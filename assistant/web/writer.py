@@ -10,8 +10,9 @@ multiple of what these had to wait: those of a stream then join into one send, w
 What must stay true:
 - Only `pump` advances the blocks, and it never does while `_rest` waits for room in the kernel: order is the log's order.
 - Nothing here waits. What may wait at the end, a registry that is told and receivers of signals, has a greenlet for it.
-- A stream ends once, in `_end`, whoever was first: its last block, its client, the janitor's cut, a failure. The socket is
-  closed there, and its `ending` hears of it after the viewer has given back what it held.
+- A stream ends once, in `_end`, whoever was first: its last block, its client, the janitor's cut, a failure. There the socket
+  goes back to the server when all was sent, and is closed otherwise; its `ending` hears of it after the viewer has given back
+  what it held.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 import gevent
@@ -95,15 +96,23 @@ class Ending(Protocol):
 class SocketWriter:
     """Sends the blocks of one stream as chunks (RFC 9112, section 7.1) over a connection that is its own.
 
-    The viewer's empty block is the empty chunk, with which a body ends."""
+    The viewer's empty block is the empty chunk, with which a body ends. Then `resume` is given the socket, for the client's
+    next request; it must not wait."""
 
-    __slots__ = ("_blocks", "_connection", "_ending", "_flusher", "_over", "_rest")
+    __slots__ = ("_blocks", "_connection", "_ending", "_flusher", "_over", "_rest", "_resume")
 
-    def __init__(self, connection: Connection, blocks: Generator[bytes | None, None, None], ending: Ending) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        blocks: Generator[bytes | None, None, None],
+        ending: Ending,
+        resume: Callable[[Any], None] | None = None,
+    ) -> None:
         self._connection = connection
         self._blocks = blocks
         self._flusher = of_loop(Flusher)
         self._ending = ending
+        self._resume = resume
         self._rest = b""  # what the kernel has not taken yet
         self._over = False
 
@@ -127,6 +136,7 @@ class SocketWriter:
         """Gives the kernel what the viewer has, as far as it goes; never waits and never raises."""
         if self._rest or self._over:
             return
+        whole = False
         try:
             for block in self._blocks:
                 if block is None:
@@ -136,11 +146,12 @@ class SocketWriter:
                     return
                 if not block:
                     break
+            whole = True
         except OSError:
             pass
         except BaseException:  # the client comes again with its cursor
             log.exception("a stream failed")
-        self._end()
+        self._end(whole=whole)
 
     def _wait_with(self, rest: bytes) -> None:
         """What the kernel has not taken goes when there is room."""
@@ -158,11 +169,15 @@ class SocketWriter:
         self._rest = b""
         self.pump()
 
-    def _end(self) -> None:
-        if not self._over:
-            self._over = True
+    def _end(self, *, whole: bool = False) -> None:
+        if self._over:
+            return
+        self._over = True
+        gevent.spawn(self._give_back)
+        if whole and self._resume is not None:
+            self._resume(self._connection.release())
+        else:
             self._connection.close_socket()
-            gevent.spawn(self._give_back)
 
     def _give_back(self) -> None:
         try:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from assistant import Assistant, ask, chunk, create_app, stage
 from assistant.events import Event
+from assistant.web.writer import SocketWriter
 
 assistant = Assistant()
 
@@ -133,6 +134,7 @@ def held() -> dict[str, int]:
         "bytes": registry.bytes,
         "users": len(registry._users) + len(registry._active) + len(registry._keys),
         "streams": len(app.extensions["assistant"].service.viewers),
+        "handed_over": sum(isinstance(one, SocketWriter) for one in gc.get_objects()),
         "greenlets": sum(isinstance(one, greenlet) and not one.dead for one in gc.get_objects()),
     }
 

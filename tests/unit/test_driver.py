@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import gc
 import socket as plain_socket
 import weakref
@@ -264,6 +265,101 @@ def test_a_viewer_that_fails_ends_its_connection_and_is_logged(pair: Any, caplog
         gevent.sleep(0)
     assert ended == [True]
     assert "a stream failed" in caplog.text
+
+
+class Given:
+    """Who is given the socket of a stream that has ended."""
+
+    def __init__(self) -> None:
+        self.sockets: list[Any] = []
+        self.ended: list[bool] = []
+
+    def writer(self, server: Any, blocks: Generator[bytes | None, None, None]) -> SocketWriter:
+        """Of a socket taken out of the server's, as the handover does."""
+        raw = _socket.socket(server.family, server.type, server.proto, server.detach())
+        raw.setblocking(False)
+        connection, ending = Connection(raw), SimpleNamespace(closed=lambda: self.ended.append(True))
+        writer = SocketWriter(connection, blocks, ending, self.sockets.append)
+        connection.open(writer, 60)
+        return writer
+
+
+def test_a_connection_goes_on_when_its_stream_was_sent_whole(pair: Any) -> None:
+    server, client = pair
+    given = Given()
+
+    given.writer(server, (block for block in (b"one", b""))).start(HEAD, b"first")
+    gevent.sleep(0)
+
+    whole = HEAD + b"5\r\nfirst\r\n3\r\none\r\n0\r\n\r\n"
+    assert client.recv(len(whole)) == whole
+    assert given.ended == [True]
+    (raw,) = given.sockets
+    client.sendall(b"next")
+    assert raw.recv(9) == b"next"
+    raw.close()
+
+
+def test_a_connection_goes_on_only_when_the_client_has_room_for_the_end(pair: Any) -> None:
+    server, client = pair
+    given = Given()
+    big = b"x" * 4_000_000
+    given.writer(server, (block for block in (big, b""))).start(HEAD, b"first")
+    gevent.sleep(0.01)
+    assert given.sockets == []
+
+    seen = b""
+    with gevent.Timeout(SOON):
+        while not seen.endswith(b"0\r\n\r\n"):
+            seen += client.recv(1_000_000)
+        while not given.sockets:
+            gevent.sleep(0)
+
+    assert seen.count(b"x") == len(big)
+    given.sockets[0].close()
+
+
+def test_a_connection_whose_client_left_before_the_end_does_not_go_on(pair: Any) -> None:
+    server, client = pair
+    given = Given()
+    given.writer(server, (block for block in (b"x" * 4_000_000, b""))).start(HEAD, b"first")
+    gevent.sleep(0.01)
+
+    client.close()
+
+    with gevent.Timeout(SOON):
+        while not given.ended:
+            gevent.sleep(0)
+    assert given.sockets == []
+
+
+def test_a_connection_of_a_stream_that_failed_does_not_go_on(pair: Any) -> None:
+    server, client = pair
+    given = Given()
+
+    def failing() -> Generator[bytes | None, None, None]:
+        yield b"one"
+        raise LookupError("the store")
+
+    given.writer(server, failing()).start(HEAD, b"first")
+
+    assert received(client).endswith(b"one\r\n")
+    assert given.sockets == []
+
+
+def test_a_connection_that_went_on_cannot_be_cut_by_its_former_stream(pair: Any) -> None:
+    server, client = pair
+    raw = _socket.socket(server.family, server.type, server.proto, server.detach())
+    connection = Connection(raw)
+    connection.open(SimpleNamespace(client_gone=lambda: None), 60)
+
+    assert connection.release() is raw
+    connection.cut()
+    connection.close()
+
+    client.sendall(b"next")
+    assert raw.recv(9) == b"next"
+    raw.close()
 
 
 def test_a_stream_that_fails_is_not_said_to_have_lost_its_client(
