@@ -67,6 +67,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         cfg = self.cfg
+        self._patience = cfg.keepalive  # for a next request; seconds
         self._short = _as_delivered(cfg) and _only_answers(self.log)
         self._reader = http.Reader(_limits(cfg), cfg.secure_scheme_headers)
         self._base = {
@@ -146,7 +147,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def _look(self, client: Any) -> bytes:
         """What the client has sent, which stays where it is; empty when it has left, or says nothing for too long."""
-        client.settimeout(self.cfg.keepalive)
+        client.settimeout(self._patience)
         self._waiting.add(client)
         try:
             return bytes(client.recv(_LOOK, socket.MSG_PEEK))
@@ -197,6 +198,9 @@ class Response(ServerResponse):  # type: ignore[misc]
 
     headers_sent: bool
     response_length: int | None
+    status: str
+    upgrade: bool
+    version: str
 
     def send(self, body: Iterable[bytes]) -> None:
         if isinstance(body, FileWrapper):
@@ -210,7 +214,9 @@ class Response(ServerResponse):  # type: ignore[misc]
         if self._alone(block):
             self.headers_sent = True
             self.sent = len(block)
-            self.sock.sendall(self.head() + block)
+            whole = self.head() + block
+            if (sent := self.sock.send(whole)) < len(whole):
+                self.sock.sendall(whole[sent:])  # which asks the kernel how much it takes: a call more
         else:
             super().write(block)
 
@@ -220,14 +226,18 @@ class Response(ServerResponse):  # type: ignore[misc]
         return (
             not self.headers_sent
             and not self._omits_body
+            and not self.upgrade
             and length is not None
             and type(block) is bytes
             and 0 < len(block) <= min(length, _JOIN)
         )
 
     def head(self) -> bytes:
-        lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
-        return "".join(lines).encode("latin-1")
+        """What `default_headers` and `send_headers` make, for a body that says how long it is."""
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
+        then = "close" if self.should_close() else "keep-alive"
+        head = f"HTTP/1.1 {self.status}\r\nServer: {self.version}\r\nDate: {_date(int(time.time()))}\r\nConnection: {then}\r\n"
+        return f"{head}{fields}\r\n".encode("latin-1")
 
     def send_early_hints(self, headers: Any) -> None:
         """See gunicorn."""
@@ -242,6 +252,12 @@ class _Errors(WSGIErrorsWrapper):  # type: ignore[misc]
 
     def write(self, data: str) -> None:
         WSGIErrorsWrapper(self._cfg).write(data)
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    """The time as HTTP writes it (RFC 9110, section 5.6.7); made once a second."""
+    return str(util.http_date(second))
 
 
 def _close(client: Any) -> None:
