@@ -118,7 +118,7 @@ describe('the page of the real server', () => {
       await tab.send('hello');
       await tab.state('complete');
       await tab.button('New conversation').click();
-      expect(await tab.page.locator('[data-role]').count()).toBe(0);
+      await expect.poll(() => tab.page.locator('[data-role]').count()).toBe(0);
 
       await tab.send('again');
       await tab.shows('You said: again');
